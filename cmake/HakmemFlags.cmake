@@ -1,0 +1,38 @@
+# Compile flags, as two interface targets: hakmem_flags for everything, hakmem_src_flags for the allocator's own sources.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# No -DNDEBUG: a test that uses assert() must keep it. The allocator's own checks do not depend on it.
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g")
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
+set(CMAKE_C_FLAGS_DEBUG "-O1 -g")
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo)
+endif()
+
+add_library(hakmem_flags INTERFACE)
+target_compile_options(hakmem_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wundef -Werror $<$<COMPILE_LANGUAGE:CXX>:-Wconversion>)
+
+if(HAKMEM_SANITIZE)
+  set(sanitize -fsanitize=${HAKMEM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(hakmem_flags INTERFACE ${sanitize})
+  target_link_options(hakmem_flags INTERFACE ${sanitize})
+endif()
+if(HAKMEM_COVERAGE)
+  target_compile_options(hakmem_flags INTERFACE -fprofile-instr-generate -fcoverage-mapping)
+  target_link_options(hakmem_flags INTERFACE -fprofile-instr-generate)
+endif()
+if(HAKMEM_FUZZ)
+  target_compile_options(hakmem_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# -fno-builtin-*: inside malloc the compiler must not know what malloc does, or it turns calloc's body into a call of calloc.
+# initial-exec: the library is preloaded or linked, never dlopen()ed late, and one %fs-relative load is the hot path's TLS.
+add_library(hakmem_src_flags INTERFACE)
+target_compile_options(hakmem_src_flags INTERFACE
+  -fno-exceptions -fno-rtti -fvisibility=hidden -fvisibility-inlines-hidden -fno-plt -ftls-model=initial-exec
+  -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free)
+target_link_libraries(hakmem_src_flags INTERFACE hakmem_flags)

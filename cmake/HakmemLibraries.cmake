@@ -1,0 +1,76 @@
+# The libraries. Every .cc under src/ is compiled once per flavour; src/entry/override_*.cc, which define malloc and
+# operator new, go into the override libraries only.
+#
+#   hardened: hakmem_shared hakmem_static          libhakmem.so libhakmem.a
+#   perf:     hakmem_perf_shared hakmem_perf_static libhakmem-perf.so libhakmem-perf.a
+#   hakmem_core                                     libhakmem_core.a: hak_* only, in the first flavour of HAKMEM_FLAVOURS
+file(GLOB_RECURSE hakmem_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*.cc")
+set(hakmem_override_sources ${hakmem_sources})
+list(FILTER hakmem_override_sources INCLUDE REGEX "/src/entry/override_[^/]*\\.cc$")
+set(hakmem_core_sources ${hakmem_sources})
+list(FILTER hakmem_core_sources EXCLUDE REGEX "/src/entry/override_[^/]*\\.cc$")
+# operator new throws bad_alloc, the one exception in the allocator.
+file(GLOB hakmem_throwing_sources "${PROJECT_SOURCE_DIR}/src/entry/override_new*.cc")
+set_source_files_properties(${hakmem_throwing_sources} PROPERTIES COMPILE_OPTIONS -fexceptions)
+
+# What every target that compiles hakmem's headers in FLAVOUR sees.
+function(hakmem_usage target flavour)
+  string(TOUPPER ${flavour} upper)
+  target_compile_definitions(${target} PUBLIC $<BUILD_INTERFACE:HAKMEM_FLAVOUR_${upper}=1>
+    $<BUILD_INTERFACE:HAKMEM_VERSION="${PROJECT_VERSION}">
+    $<$<BOOL:${HAKMEM_DEBUG}>:$<BUILD_INTERFACE:HAKMEM_DEBUG=1>>)
+  target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<INSTALL_INTERFACE:include>)
+endfunction()
+
+function(hakmem_objects target flavour)
+  add_library(${target} OBJECT ${ARGN})
+  hakmem_usage(${target} ${flavour})
+  target_link_libraries(${target} PRIVATE hakmem_src_flags)
+endfunction()
+
+# STEM is the target prefix, OUTPUT the file name, both fixed by what users link.
+function(hakmem_flavour_libraries flavour stem output)
+  set(objects $<TARGET_OBJECTS:hakmem_${flavour}_core_objects>)
+  if(hakmem_override_sources)
+    hakmem_objects(hakmem_${flavour}_override_objects ${flavour} ${hakmem_override_sources})
+    list(APPEND objects $<TARGET_OBJECTS:hakmem_${flavour}_override_objects>)
+  endif()
+  add_library(${stem}_shared SHARED ${objects})
+  add_library(${stem}_static STATIC ${objects})
+  set_target_properties(${stem}_shared PROPERTIES
+    OUTPUT_NAME ${output} VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+  set_target_properties(${stem}_static PROPERTIES OUTPUT_NAME ${output})
+  # as-needed: a preloaded allocator must not drag libstdc++ into C programs. now+relro: no writable GOT to attack.
+  target_link_options(${stem}_shared PRIVATE
+    -Wl,--as-needed -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+  foreach(kind IN ITEMS shared static)
+    target_include_directories(${stem}_${kind} INTERFACE
+      $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+  endforeach()
+endfunction()
+
+if(NOT hakmem_core_sources)
+  message(WARNING "src/ holds no sources: no library is built")
+  return()
+endif()
+
+foreach(flavour IN LISTS HAKMEM_FLAVOURS)
+  hakmem_objects(hakmem_${flavour}_core_objects ${flavour} ${hakmem_core_sources})
+endforeach()
+
+list(GET HAKMEM_FLAVOURS 0 hakmem_core_flavour)
+add_library(hakmem_core STATIC $<TARGET_OBJECTS:hakmem_${hakmem_core_flavour}_core_objects>)
+hakmem_usage(hakmem_core ${hakmem_core_flavour})
+add_library(hakmem::core ALIAS hakmem_core)
+
+if(HAKMEM_OVERRIDE AND "hardened" IN_LIST HAKMEM_FLAVOURS)
+  hakmem_flavour_libraries(hardened hakmem hakmem)
+  add_library(hakmem::hakmem ALIAS hakmem_shared)
+  add_library(hakmem::static ALIAS hakmem_static)
+endif()
+if(HAKMEM_OVERRIDE AND "perf" IN_LIST HAKMEM_FLAVOURS)
+  hakmem_flavour_libraries(perf hakmem_perf hakmem-perf)
+  add_library(hakmem::perf ALIAS hakmem_perf_shared)
+  add_library(hakmem::perf_static ALIAS hakmem_perf_static)
+endif()

@@ -1,0 +1,58 @@
+# Tests of the libraries that define malloc: they make no sense under a sanitizer, which has a malloc of its own.
+set(flavour_targets "")
+foreach(pair IN ITEMS hardened=hakmem_shared perf=hakmem_perf_shared)
+  string(REGEX REPLACE ".*=" "" target "${pair}")
+  if(TARGET ${target})
+    list(APPEND flavour_targets "${pair}")
+  endif()
+endforeach()
+
+file(GLOB entry_sources CONFIGURE_DEPENDS "${root}/tests/entry/*_test.cc")
+foreach(pair IN LISTS flavour_targets)
+  string(REGEX MATCH "^[a-z]+" flavour "${pair}")
+  string(REGEX REPLACE ".*=" "" library "${pair}")
+  foreach(source IN LISTS entry_sources)
+    cmake_path(GET source STEM name)
+    hakmem_test_program(${name}_${flavour} "${source}" ${library} GTest::gmock GTest::gtest_main)
+    # The compiler must not reason about malloc here: the calls themselves are what is tested.
+    target_compile_options(${name}_${flavour} PRIVATE -fno-builtin)
+    hakmem_add_test(${name}.${flavour} unit 300 ${name}_${flavour})
+  endforeach()
+endforeach()
+
+# Each program commits its misuse as written: no optimisation, no builtins, and no warning about the bug it is there for.
+if(TARGET hakmem_shared)
+  file(GLOB misuse_sources CONFIGURE_DEPENDS "${root}/tests/misuse/*.cc" "${root}/tests/misuse/*.c")
+  foreach(source IN LISTS misuse_sources)
+    cmake_path(GET source STEM name)
+    add_executable(misuse_${name} "${source}")
+    target_compile_options(misuse_${name} PRIVATE -O0 -fno-builtin -w)
+    target_link_libraries(misuse_${name} PRIVATE hakmem_shared Threads::Threads)
+    set_target_properties(misuse_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/misuse")
+    hakmem_add_test(${name} misuse 60 ${python} "${root}/tests/misuse/run_misuse.py" "${source}"
+      $<TARGET_FILE:misuse_${name}>)
+  endforeach()
+endif()
+
+if(HAKMEM_PROGRAM_TESTS)
+  file(GLOB program_scripts CONFIGURE_DEPENDS "${root}/tests/programs/[0-9]*.sh")
+  foreach(script IN LISTS program_scripts)
+    cmake_path(GET script STEM name)
+    foreach(pair IN LISTS flavour_targets)
+      string(REGEX MATCH "^[a-z]+" flavour "${pair}")
+      string(REGEX REPLACE ".*=" "" library "${pair}")
+      hakmem_add_test(${name}.${flavour} programs 600 bash "${root}/tests/programs/run.sh" $<TARGET_FILE:${library}>
+        "${script}")
+      set_tests_properties("${hakmem_test_prefix}programs.${name}.${flavour}" PROPERTIES
+        ENVIRONMENT "HAKMEM_SO=$<TARGET_FILE:${library}>;HAKMEM_FLAVOUR=${flavour}")
+    endforeach()
+  endforeach()
+
+  file(GLOB link_scripts CONFIGURE_DEPENDS "${root}/tests/link/*.sh")
+  foreach(script IN LISTS link_scripts)
+    cmake_path(GET script STEM name)
+    hakmem_add_test(link.${name} unit 300 bash "${script}")
+    set_tests_properties("${hakmem_test_prefix}unit.link.${name}" PROPERTIES ENVIRONMENT
+      "HAKMEM_BUILD=${PROJECT_BINARY_DIR};CC=${CMAKE_C_COMPILER};CXX=${CMAKE_CXX_COMPILER}")
+  endforeach()
+endif()

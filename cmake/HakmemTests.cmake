@@ -1,0 +1,29 @@
+# How a file becomes a test. Each is named [PRESET:]LABEL.NAME, so that one ctest run over all presets reads clearly.
+set(hakmem_test_prefix "${HAKMEM_PRESET}:")
+if(HAKMEM_PRESET MATCHES "^(hardened|custom)$")
+  set(hakmem_test_prefix "")
+endif()
+
+# hakmem_add_test(NAME LABEL TIMEOUT COMMAND...)
+function(hakmem_add_test name label timeout)
+  set(test "${hakmem_test_prefix}${label}.${name}")
+  add_test(NAME "${test}" COMMAND ${ARGN} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+  set_tests_properties("${test}" PROPERTIES LABELS ${label} TIMEOUT ${timeout})
+endfunction()
+
+# hakmem_test_program(TARGET SOURCE LIBRARIES...): a C++ program with exceptions on and the include roots of the tree.
+function(hakmem_test_program target source)
+  add_executable(${target} ${source})
+  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(${target} PRIVATE ${ARGN} hakmem_flags Threads::Threads)
+  if(HAKMEM_DEBUG)
+    target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS)
+  endif()
+endfunction()
+
+# First line of SOURCE that has `KEY: value` in a // comment.
+function(hakmem_source_note source key out)
+  file(STRINGS "${source}" lines REGEX "^// ${key}: " LIMIT_COUNT 1)
+  string(REGEX REPLACE "^// ${key}: " "" value "${lines}")
+  set(${out} "${value}" PARENT_SCOPE)
+endfunction()
