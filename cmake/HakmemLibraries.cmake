@@ -17,7 +17,6 @@ set_source_files_properties(${hakmem_throwing_sources} PROPERTIES COMPILE_OPTION
 function(hakmem_usage target flavour)
   string(TOUPPER ${flavour} upper)
   target_compile_definitions(${target} PUBLIC $<BUILD_INTERFACE:HAKMEM_FLAVOUR_${upper}=1>
-    $<BUILD_INTERFACE:HAKMEM_VERSION="${PROJECT_VERSION}">
     $<$<BOOL:${HAKMEM_DEBUG}>:$<BUILD_INTERFACE:HAKMEM_DEBUG=1>>)
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<INSTALL_INTERFACE:include>)
@@ -53,6 +52,12 @@ endfunction()
 if(NOT hakmem_core_sources)
   message(WARNING "src/ holds no sources: no library is built")
   return()
+endif()
+
+# Reports state the version of the header, packages that of project(): they must be one.
+file(READ "${PROJECT_SOURCE_DIR}/src/config/version.h" hakmem_version_header)
+if(NOT hakmem_version_header MATCHES "\"hakmem-${PROJECT_VERSION}/")
+  message(FATAL_ERROR "src/config/version.h does not say ${PROJECT_VERSION}, CMakeLists.txt does")
 endif()
 
 foreach(flavour IN LISTS HAKMEM_FLAVOURS)

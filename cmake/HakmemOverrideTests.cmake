@@ -41,10 +41,9 @@ if(HAKMEM_PROGRAM_TESTS)
     foreach(pair IN LISTS flavour_targets)
       string(REGEX MATCH "^[a-z]+" flavour "${pair}")
       string(REGEX REPLACE ".*=" "" library "${pair}")
-      hakmem_add_test(${name}.${flavour} programs 600 bash "${root}/tests/programs/run.sh" $<TARGET_FILE:${library}>
-        "${script}")
+      hakmem_add_test(${name}.${flavour} programs 600 bash "${root}/tests/programs/run.sh" "${script}")
       set_tests_properties("${hakmem_test_prefix}programs.${name}.${flavour}" PROPERTIES
-        ENVIRONMENT "HAKMEM_SO=$<TARGET_FILE:${library}>;HAKMEM_FLAVOUR=${flavour}")
+        ENVIRONMENT "HAKMEM_SO=$<TARGET_FILE:${library}>")
     endforeach()
   endforeach()
 
