@@ -34,7 +34,17 @@ if(TARGET hakmem_shared)
   endforeach()
 endif()
 
-if(HAKMEM_PROGRAM_TESTS)
+if(HAKMEM_TREE_TESTS)
+  file(GLOB nocompile_sources CONFIGURE_DEPENDS "${root}/tests/nocompile/*.cc")
+  foreach(source IN LISTS nocompile_sources)
+    cmake_path(GET source STEM name)
+    hakmem_source_note("${source}" EXPECT expected)
+    hakmem_add_test(nocompile.${name} unit 60 ${CMAKE_CXX_COMPILER} -std=c++20 -fsyntax-only -DHAKMEM_FLAVOUR_HARDENED=1
+      "-I${root}/src" "-I${root}/include" "${source}")
+    set_tests_properties("${hakmem_test_prefix}unit.nocompile.${name}" PROPERTIES
+      PASS_REGULAR_EXPRESSION "error: [^\n]*${expected}")
+  endforeach()
+
   file(GLOB program_scripts CONFIGURE_DEPENDS "${root}/tests/programs/[0-9]*.sh")
   foreach(script IN LISTS program_scripts)
     cmake_path(GET script STEM name)

@@ -9,6 +9,10 @@ function(hakmem_add_test name label timeout)
   set(test "${hakmem_test_prefix}${label}.${name}")
   add_test(NAME "${test}" COMMAND ${ARGN} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
   set_tests_properties("${test}" PROPERTIES LABELS ${label} TIMEOUT ${timeout})
+  # The long ones first, or the last of them runs alone on one core.
+  if(label MATCHES "^(programs|property|proofs|concurrency)$")
+    set_tests_properties("${test}" PROPERTIES COST 100)
+  endif()
 endfunction()
 
 # hakmem_test_program(TARGET SOURCE LIBRARIES...): a C++ program with exceptions on and the include roots of the tree.

@@ -54,11 +54,12 @@ PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name hakmem.pc)")
 libdir=$(dirname "$(find "$work/prefix" -name libhakmem.a)")
 export PKG_CONFIG_PATH
 for name in hakmem hakmem-perf; do
-  if command -v pkg-config >/dev/null; then
-    read -ra flags < <(pkg-config --cflags --libs "$name")
-    "$cxx" -o "$work/pc_$name" "$work/app.cc" "${flags[@]}" -Wl,-rpath,"$libdir"
-    check "$work/pc_$name" "$([[ $name == hakmem ]] && echo hardened || echo perf)" "lib$name.so."
-  fi
+  flavour=hardened
+  [[ $name == hakmem ]] || flavour=perf
+  flags=$(pkg-config --cflags --libs "$name") || fail "pkg-config does not find $name"
+  read -ra flags <<<"$flags"
+  "$cxx" -o "$work/pc_$name" "$work/app.cc" "${flags[@]}" -Wl,-rpath,"$libdir"
+  check "$work/pc_$name" "$flavour" "lib$name.so."
   "$cxx" -static -o "$work/static_$name" "$work/app.cc" "-I$work/prefix/include" "$libdir/lib$name.a"
-  check "$work/static_$name" "$([[ $name == hakmem ]] && echo hardened || echo perf)"
+  check "$work/static_$name" "$flavour"
 done

@@ -12,6 +12,7 @@ and any number of
 """
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -61,6 +62,7 @@ def complaints(source, status, stderr):
 
 def main():
     source, command = sys.argv[1], sys.argv[2:]
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     environment = dict(note.split('=', 1) for note in notes(source, 'ENV'))
     status, stderr = run(command, environment)
     found = list(complaints(source, status, stderr))
