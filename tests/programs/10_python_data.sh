@@ -1,0 +1,11 @@
+# python3's own tests of json, dict, re and other data types, with every object a malloc of its own.
+# shellcheck shell=bash disable=SC2034
+needs=(python3)
+witness=(python3)
+
+workload() {
+  # PYTHONMALLOC=malloc switches off Python's own small object allocator.
+  PYTHONMALLOC=malloc python3 "$PROGRAMS/python_tests.py" \
+    test_json test_dict test_re test_list test_set test_unicode test_bytes test_struct test_array \
+    test_zlib test_deque test_ordered_dict test_collections test_heapq
+}

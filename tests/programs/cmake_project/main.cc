@@ -1,0 +1,13 @@
+// The program of the project that 42_cmake.sh builds.
+#include <cstdio>
+#include <string>
+
+#include "generated.h"
+
+std::string part3();
+std::string part11();
+
+int main() {
+  std::printf("%d %s %s %s\n", PART_COUNT, NUMBERS_HASH, part3().c_str(), part11().c_str());
+  return 0;
+}
