@@ -11,7 +11,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 name=$(basename "${1:?usage: HAKMEM_SO=<library> run.sh NN_name.sh}" .sh)
-script=$here/$name.sh
+case $1 in */*) script=$(realpath -m "$1") ;; *) script=$here/$name.sh ;; esac
 temp=$(mktemp -d "${TMPDIR:-/tmp}/hakmem-programs.XXXXXX")
 trap '[ -n "${KEEP_TEMP:-}" ] || rm -rf "$temp"' EXIT
 trap 'exit 129' HUP INT TERM
