@@ -1,0 +1,301 @@
+// The cold box: superslabs, their tiers, the budget and the page guards, behind ColdInterface.
+// Everything here is off the hot path and under one lock.
+//
+//   refill_page: HOT with a free page -> DRAINING -> FREE (purged if it changes its bin) -> new
+//   retire_page: keeps the page's memory while its class has fewer than warm_cap such pages, else
+//                gives the memory back at once
+//
+// A superslab serves one bin until it is empty, so a stale pointer never sees another type's
+// blocks. Laws: S1-S3 (laws/slab_laws.h). Tests: tests/unit/cold_test.cc.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/rng.h"
+#include "cold/cold_interface.h"
+#include "cold/superslab.h"
+#include "page/arena.h"
+#include "pal/lock.h"
+
+namespace hakmem {
+
+struct ColdTotals {
+  std::size_t committed_bytes = 0;  // superslabs that have ever been handed out
+  std::size_t lent_bytes = 0;       // pages with contexts
+  std::size_t warm_bytes = 0;       // free pages that still hold memory
+  std::array<std::uint32_t, 4> superslabs_by_tier{};
+};
+
+template <class C>
+class ColdBox {
+ public:
+  using Platform = typename C::Platform;
+  using Geometry = typename C::Geometry;
+  using Sizes = typename C::Sizes;
+  using Page = SoPage<C>;
+
+  bool init(Platform& platform, Arena<C>& arena) noexcept {
+    platform_ = &platform;
+    arena_ = &arena;
+    slabs_ = static_cast<Superslab*>(platform.sparse(arena.superslabs() * sizeof(Superslab)));
+    return slabs_ != nullptr;
+  }
+
+  Page* refill_page(BinIndex bin, PageOwner<C> owner) noexcept {
+    const LockGuard<C> guard(lock_);
+    if (budget_ != 0 && totals_.lent_bytes + page_bytes(bin) > budget_) return nullptr;
+    const std::uint32_t i = slab_with_page(bin);
+    return i == Superslab::kNone ? nullptr : lend_page(i, owner);
+  }
+
+  // Requires: page.used == 0, and no context uses the page any more.
+  void retire_page(Page& page) noexcept {
+    const LockGuard<C> guard(lock_);
+    const std::uint32_t i = page.slab_ref.value();
+    Superslab& slab = slabs_[i];
+    const std::uint32_t k = page_number(page);
+    page.flags = PageFlag::kRetired;
+    set_owner(page, {});
+    slab.free_pages |= 1u << k;
+    totals_.lent_bytes -= page_bytes(BinIndex(slab.bin));
+    keep_or_purge(slab, page, k);
+    update_tier(i);
+  }
+
+  // Free pages of a class that keep their memory; set from the policy snapshot.
+  void set_warm_cap(std::uint8_t size_class, std::uint32_t pages) noexcept {
+    const LockGuard<C> guard(lock_);
+    warm_cap_[size_class] = pages;
+  }
+  // Bytes that contexts may borrow in total; 0 = no limit.
+  void set_budget(std::size_t bytes) noexcept {
+    const LockGuard<C> guard(lock_);
+    budget_ = bytes;
+  }
+
+  // Gives back the memory of every free page. Returns the bytes given back.
+  std::size_t trim() noexcept {
+    const LockGuard<C> guard(lock_);
+    const std::size_t before = totals_.warm_bytes;
+    for (std::uint32_t i = 0; i < slabs_used_; ++i) purge_warm_pages(i);
+    return before - totals_.warm_bytes;
+  }
+
+  ColdTotals totals() noexcept {
+    const LockGuard<C> guard(lock_);
+    return totals_;
+  }
+  Tier tier_of(SlabIndex slab) noexcept {
+    const LockGuard<C> guard(lock_);
+    return slabs_[slab.value()].tier;
+  }
+  std::uint32_t superslabs_used() noexcept {
+    const LockGuard<C> guard(lock_);
+    return slabs_used_;
+  }
+  const Superslab& record_for_test(SlabIndex slab) const noexcept { return slabs_[slab.value()]; }
+
+  void lock_for_fork() noexcept HAKMEM_ACQUIRE(lock_) { lock_.lock(); }
+  void unlock_after_fork() noexcept HAKMEM_RELEASE(lock_) { lock_.unlock(); }
+
+ private:
+  static constexpr std::size_t page_bytes(BinIndex bin) noexcept {
+    return std::size_t{1} << Sizes::info(bin).page_shift;
+  }
+  static constexpr std::uint32_t units_per_page(std::uint8_t bin) noexcept {
+    return 1u << (Sizes::kBinTable[bin].page_shift - Geometry::kUnitShift);
+  }
+  std::uint32_t page_number(const Page& page) const noexcept {
+    const std::uint32_t within = arena_->unit_of(page) - arena_->first_unit(page.slab_ref);
+    return within / units_per_page(static_cast<std::uint8_t>(page.bin));
+  }
+
+  std::uint32_t slab_with_page(BinIndex bin) noexcept HAKMEM_REQUIRES(lock_) {
+    SlabList& hot = hot_[bin.value()];
+    if (hot.head != Superslab::kNone) return hot.head;
+    SlabList& draining = draining_[bin.value()];
+    if (draining.head != Superslab::kNone) {
+      const std::uint32_t i = draining.head;
+      unlink_slab(slabs_, draining, i);
+      set_tier(i, Tier::kHot);
+      link_slab(slabs_, hot, i);
+      return i;
+    }
+    return adopt_empty_slab(bin);
+  }
+
+  // A FREE superslab, best one that served this bin before, else a new one; it becomes HOT.
+  std::uint32_t adopt_empty_slab(BinIndex bin) noexcept HAKMEM_REQUIRES(lock_) {
+    std::uint32_t i = free_.head;
+    while (i != Superslab::kNone && slabs_[i].bin != bin.value()) i = slabs_[i].next;
+    if (i == Superslab::kNone) i = free_.head;
+    if (i != Superslab::kNone) {
+      unlink_slab(slabs_, free_, i);
+      if (slabs_[i].bin != bin.value()) purge_warm_pages(i);
+    } else {
+      i = commit_new_slab();
+      if (i == Superslab::kNone) return i;
+    }
+    Superslab& slab = slabs_[i];
+    if (!same_page_size(slab.bin, bin.value())) remove_guards(i);
+    const std::uint32_t pages = Sizes::info(bin).pages_per_superslab;
+    slab.bin = bin.value();
+    slab.pages = static_cast<std::uint8_t>(pages);
+    slab.free_pages = pages == 32 ? ~0u : (1u << pages) - 1;
+    set_tier(i, Tier::kHot);
+    link_slab(slabs_, hot_[bin.value()], i);
+    return i;
+  }
+
+  static constexpr bool same_page_size(std::uint8_t a, std::uint8_t b) noexcept {
+    return Sizes::kBinTable[a].page_shift == Sizes::kBinTable[b].page_shift;
+  }
+
+  // Pages of another size end elsewhere: old guards would lie in the middle of new pages.
+  void remove_guards(std::uint32_t i) noexcept HAKMEM_REQUIRES(lock_) {
+    if (slabs_[i].guarded == 0) return;
+    void* const at = reinterpret_cast<void*>(arena_->slab_address(SlabIndex(i)));
+    platform_->unguard(at, Sizes::kSuperslabBytes);
+    slabs_[i].guarded = 0;
+  }
+
+  std::uint32_t commit_new_slab() noexcept HAKMEM_REQUIRES(lock_) {
+    if (slabs_used_ == arena_->superslabs()) return Superslab::kNone;
+    const std::uint32_t i = slabs_used_;
+    void* const at = reinterpret_cast<void*>(arena_->slab_address(SlabIndex(i)));
+    if (!platform_->commit(at, Sizes::kSuperslabBytes)) return Superslab::kNone;
+    ++slabs_used_;
+    totals_.committed_bytes += Sizes::kSuperslabBytes;
+    return i;
+  }
+
+  Page* lend_page(std::uint32_t i, PageOwner<C> owner) noexcept HAKMEM_REQUIRES(lock_) {
+    Superslab& slab = slabs_[i];
+    const std::uint32_t warm = slab.free_pages & slab.warm_pages;
+    const auto k = static_cast<std::uint32_t>(std::countr_zero(warm != 0 ? warm : slab.free_pages));
+    slab.free_pages &= ~(1u << k);
+    if ((slab.warm_pages & (1u << k)) != 0) forget_warm(slab, k);
+    if (slab.free_pages == 0) unlink_slab(slabs_, hot_[slab.bin], i);
+    totals_.lent_bytes += page_bytes(BinIndex(slab.bin));
+    install_guard(slab, i, k);
+    Page& page = set_up_page(slab, SlabIndex(i), k);
+    set_owner(page, owner);
+    return &page;
+  }
+
+  // In every unit of the page. Relaxed: while it has no owner the page has no live block, and its
+  // blocks reach other threads only after its owner has handed them out.
+  void set_owner(Page& page, PageOwner<C> owner) noexcept {
+    const std::uint32_t units = units_per_page(static_cast<std::uint8_t>(page.bin));
+    for (std::uint32_t u = page.head; u < page.head + units; ++u) {
+      arena_->page(u).magazine = owner.magazine;
+      arena_->page(u).owner.store_relaxed(owner.context);
+    }
+  }
+
+  Page& set_up_page(const Superslab& slab, SlabIndex i, std::uint32_t k) noexcept {
+    const BinInfo& info = Sizes::kBinTable[slab.bin];
+    const std::uint32_t units = units_per_page(slab.bin);
+    const std::uint32_t head = arena_->first_unit(i) + k * units;
+    for (std::uint32_t u = head; u < head + units; ++u) {
+      Page& page = arena_->page(u);
+      page.base = arena_->unit_address(head);
+      page.reciprocal = info.reciprocal;
+      page.entries = arena_->slab_entries(i) + std::size_t{k} * info.entry_stride;
+      page.block_size = info.block_size;
+      page.head = head;
+      page.slab_ref = i;
+      page.capacity = info.capacity;
+      page.bin = slab.bin;
+      page.class_idx = info.size_class;
+    }
+    Page& page = arena_->page(head);
+    page.freelist = kNoSlot;
+    page.used = 0;
+    page.carved = 0;
+    page.next = page.prev = Page::kNoPage;
+    page.remote_head.store_relaxed(kNoSlot);  // relaxed: nobody else can reach the page yet
+    return page;
+  }
+
+  void install_guard(Superslab& slab, std::uint32_t i, std::uint32_t k) noexcept {
+    if constexpr (Sizes::kGuardBytes != 0) {
+      if ((slab.guarded & (1u << k)) != 0) return;
+      const std::size_t page = page_bytes(BinIndex(slab.bin));
+      const std::uintptr_t end = arena_->slab_address(SlabIndex(i)) + (k + 1) * page;
+      platform_->guard(reinterpret_cast<void*>(end - Sizes::kGuardBytes), Sizes::kGuardBytes);
+      slab.guarded |= 1u << k;
+    }
+  }
+
+  void keep_or_purge(Superslab& slab, Page& page, std::uint32_t k) noexcept HAKMEM_REQUIRES(lock_) {
+    const std::size_t bytes = page_bytes(BinIndex(slab.bin));
+    if (warm_[page.class_idx] < warm_cap_[page.class_idx]) {
+      slab.warm_pages |= 1u << k;
+      ++warm_[page.class_idx];
+      totals_.warm_bytes += bytes;
+    } else {
+      platform_->purge(reinterpret_cast<void*>(page.base), bytes);
+    }
+  }
+
+  void forget_warm(Superslab& slab, std::uint32_t k) noexcept HAKMEM_REQUIRES(lock_) {
+    slab.warm_pages &= ~(1u << k);
+    --warm_[Sizes::kBinTable[slab.bin].size_class];
+    totals_.warm_bytes -= page_bytes(BinIndex(slab.bin));
+  }
+
+  void purge_warm_pages(std::uint32_t i) noexcept HAKMEM_REQUIRES(lock_) {
+    Superslab& slab = slabs_[i];
+    const std::size_t bytes = page_bytes(BinIndex(slab.bin));
+    while (slab.warm_pages != 0) {
+      const auto k = static_cast<std::uint32_t>(std::countr_zero(slab.warm_pages));
+      const std::uintptr_t at = arena_->slab_address(SlabIndex(i)) + k * bytes;
+      platform_->purge(reinterpret_cast<void*>(at), bytes);
+      forget_warm(slab, k);
+    }
+  }
+
+  // After a page came back: empty -> FREE; sparse while others can serve -> DRAINING; else HOT.
+  void update_tier(std::uint32_t i) noexcept HAKMEM_REQUIRES(lock_) {
+    Superslab& slab = slabs_[i];
+    const auto free = static_cast<std::uint32_t>(std::popcount(slab.free_pages));
+    SlabList& list = slab.tier == Tier::kDraining ? draining_[slab.bin] : hot_[slab.bin];
+    if (slab.listed) unlink_slab(slabs_, list, i);
+    if (free == slab.pages) {
+      set_tier(i, Tier::kFree);
+      link_slab(slabs_, free_, i);
+      return;
+    }
+    const bool sparse = free * 4 >= slab.pages * 3u;
+    const bool others = hot_[slab.bin].head != Superslab::kNone;
+    const bool drains = slab.tier == Tier::kDraining || (sparse && others);
+    set_tier(i, drains ? Tier::kDraining : Tier::kHot);
+    link_slab(slabs_, drains ? draining_[slab.bin] : hot_[slab.bin], i);
+  }
+
+  void set_tier(std::uint32_t i, Tier tier) noexcept HAKMEM_REQUIRES(lock_) {
+    Superslab& slab = slabs_[i];
+    if (slab.tier != Tier::kUnused) --totals_.superslabs_by_tier[static_cast<std::size_t>(slab.tier)];
+    ++totals_.superslabs_by_tier[static_cast<std::size_t>(tier)];
+    slab.tier = tier;
+  }
+
+  Platform* platform_ = nullptr;
+  Arena<C>* arena_ = nullptr;
+  Superslab* slabs_ HAKMEM_GUARDED_BY(lock_) = nullptr;
+  Lock<C> lock_;
+  std::uint32_t slabs_used_ HAKMEM_GUARDED_BY(lock_) = 0;
+  std::array<SlabList, Sizes::kBins> hot_ HAKMEM_GUARDED_BY(lock_){};
+  std::array<SlabList, Sizes::kBins> draining_ HAKMEM_GUARDED_BY(lock_){};
+  SlabList free_ HAKMEM_GUARDED_BY(lock_){};
+  std::array<std::uint32_t, kClassesMax> warm_ HAKMEM_GUARDED_BY(lock_){};
+  std::array<std::uint32_t, kClassesMax> warm_cap_ HAKMEM_GUARDED_BY(lock_){};
+  std::size_t budget_ HAKMEM_GUARDED_BY(lock_) = 0;
+  ColdTotals totals_ HAKMEM_GUARDED_BY(lock_){};
+};
+
+}  // namespace hakmem

@@ -1,0 +1,175 @@
+#include "entry/heap.h"
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include <cstring>
+
+#include "entry/settings.h"
+#include "entry/stats_output.h"
+
+namespace hakmem::heap {
+namespace {
+
+using Ctx = ProductionContext;
+
+constinit Ctx g_no_context;      // before a thread's first call
+constinit Ctx g_exited_context;  // after its exit
+constinit Lock<ProductionConfig> g_start_lock;
+constinit StdWorld::atomic<bool> g_started{false};
+constinit StdWorld::atomic<bool> g_key_made{false};
+pthread_key_t g_exit_key;
+
+void on_thread_exit(void* ctx) noexcept {
+  t_context = &g_exited_context;
+  g_allocator.park_context(*static_cast<Ctx*>(ctx));
+}
+
+void on_fork_prepare() noexcept {
+  g_start_lock.lock();
+  g_allocator.fork_prepare();
+}
+
+void on_fork_parent() noexcept {
+  g_allocator.fork_parent();
+  g_start_lock.unlock();
+}
+
+void on_fork_child() noexcept {
+  g_allocator.fork_child(t_context->number == 0 ? nullptr : t_context);
+  g_start_lock.unlock();
+}
+
+// What follows may call malloc, so the allocator must be ready by then.
+void register_hooks() noexcept {
+  if (pthread_key_create(&g_exit_key, on_thread_exit) == 0) g_key_made.store_release(true);
+  pthread_atfork(on_fork_prepare, on_fork_parent, on_fork_child);
+}
+
+HAKMEM_COLD void start_slow() noexcept {
+  bool first = false;
+  {
+    const LockGuard<ProductionConfig> guard(g_start_lock);
+    if (!g_started.load_relaxed()) {  // relaxed: under the lock
+      first = true;
+      g_allocator.init(policy_from_environment());
+      g_started.store_release(true);  // B1
+    }
+  }
+  if (first) register_hooks();
+}
+
+void ensure_started() noexcept {
+  if (HAKMEM_UNLIKELY(!g_started.load_acquire())) start_slow();  // B1
+}
+
+// Runs `call(ctx)` with a context. A thread that has already given its own back (memory is still
+// allocated and freed after thread-exit hooks) borrows one for the length of the call.
+template <class Call>
+auto with_context(Call&& call) noexcept {
+  Ctx* ctx = t_context;
+  if (HAKMEM_LIKELY(ctx->number != 0)) return call(ctx);
+  if (ctx != &g_exited_context) return call(context());
+  Ctx* const borrowed = g_allocator.attach_context();
+  if constexpr (std::is_void_v<decltype(call(ctx))>) {
+    call(borrowed);
+    if (borrowed != nullptr) g_allocator.park_context(*borrowed);
+  } else {
+    const auto result = call(borrowed);
+    if (borrowed != nullptr) g_allocator.park_context(*borrowed);
+    return result;
+  }
+}
+
+bool too_large(std::size_t n) noexcept { return n > PTRDIFF_MAX; }
+
+// A sized free must state a size that this block could have been allocated with.
+void check_size(const void* p, std::size_t alignment, std::size_t n) noexcept {
+  if constexpr (!ProductionConfig::kMitigations.check_frees) return;
+  const Ctx* const ctx = t_context;
+  BlockView view = g_allocator.locate_live(t_context, p, "free_sized");
+  const bool aligned = (reinterpret_cast<uintptr_t>(p) & (alignment - 1)) == 0;
+  if (aligned && g_allocator.size_fits(view, alignment, n)) return;
+  view.fault = Fault::kSizeMismatch;
+  report_fault({"free_sized", reinterpret_cast<uintptr_t>(p), n, ctx->number}, view);
+}
+
+}  // namespace
+
+constinit ProductionAllocator g_allocator;
+constinit thread_local Ctx* t_context __attribute__((tls_model("initial-exec"))) = &g_no_context;
+
+ProductionAllocator& allocator() noexcept {
+  ensure_started();
+  return g_allocator;
+}
+
+Ctx* context() noexcept {
+  if (t_context->number != 0) return t_context;
+  ensure_started();
+  if (t_context == &g_exited_context) return nullptr;
+  if (t_context->number != 0) return t_context;  // starting up allocated
+  Ctx* const ctx = g_allocator.attach_context();
+  if (ctx == nullptr) return nullptr;
+  t_context = ctx;
+  // May allocate in turn, which is why the context is in place before.
+  if (g_key_made.load_acquire()) pthread_setspecific(g_exit_key, ctx);
+  return ctx;
+}
+
+void* allocate_slow(std::size_t n) noexcept {
+  if (too_large(n)) return nullptr;
+  ensure_started();
+  return with_context([n](Ctx* ctx) { return g_allocator.allocate_slow(ctx, n); });
+}
+
+void* allocate_zeroed(std::size_t n) noexcept {
+  void* const p = allocate(n);
+  // A large block is a fresh mapping, or one whose contents were given back: zero already.
+  if (p != nullptr && n <= ProductionGeometry::kBlockMax) std::memset(p, 0, n);
+  return p;
+}
+
+void* allocate_aligned(std::size_t alignment, std::size_t n) noexcept {
+  if (too_large(n)) return nullptr;
+  ensure_started();
+  return with_context(
+      [=](Ctx* ctx) { return g_allocator.allocate_aligned(ctx, alignment, n); });
+}
+
+void* reallocate(void* p, std::size_t n) noexcept {
+  if (too_large(n)) return nullptr;
+  ensure_started();
+  return with_context([=](Ctx* ctx) { return g_allocator.reallocate(ctx, p, n); });
+}
+
+void deallocate_slow(void* p) noexcept {
+  if (p == nullptr) return;
+  ensure_started();
+  with_context([p](Ctx* ctx) { g_allocator.deallocate_slow(ctx, p, "free"); });
+}
+
+void deallocate_sized(void* p, std::size_t n) noexcept {
+  if (p == nullptr) return;
+  check_size(p, 1, n);
+  deallocate(p);
+}
+
+void deallocate_aligned_sized(void* p, std::size_t alignment, std::size_t n) noexcept {
+  if (p == nullptr) return;
+  check_size(p, alignment, n);
+  deallocate(p);
+}
+
+std::size_t usable_size(const void* p) noexcept {
+  if (p == nullptr) return 0;
+  ensure_started();
+  return g_allocator.locate_live(t_context, p, "malloc_usable_size").block_size;
+}
+
+std::size_t trim() noexcept {
+  ensure_started();
+  return with_context([](Ctx* ctx) { return g_allocator.trim(ctx); });
+}
+
+}  // namespace hakmem::heap

@@ -1,0 +1,47 @@
+// The process's heap: the production allocator, this thread's context, and what malloc, operator
+// new and the hak_* API are written over. The hot paths are inlined into each entry point.
+//
+// A thread's context hangs on one word of initial-exec TLS. It points to a context that stands for
+// "none" (all magazines closed) before the first call and after the thread's exit, so that the hot
+// path needs no check of its own.
+#pragma once
+
+#include <cstddef>
+
+#include "front/production.h"
+
+namespace hakmem::heap {
+
+extern ProductionAllocator g_allocator;
+extern constinit thread_local ProductionContext* t_context
+    __attribute__((tls_model("initial-exec")));
+
+// All: nullptr when out of memory or when n > PTRDIFF_MAX; errno untouched.
+HAKMEM_NOINLINE void* allocate_slow(std::size_t n) noexcept;
+void* allocate_zeroed(std::size_t n) noexcept;
+void* allocate_aligned(std::size_t alignment, std::size_t n) noexcept;  // any power of two
+void* reallocate(void* p, std::size_t n) noexcept;  // p != nullptr; nullptr: block untouched
+
+// A pointer that is not a live block ends in a fatal report. nullptr is allowed. Keeps errno.
+HAKMEM_NOINLINE void deallocate_slow(void* p) noexcept;
+void deallocate_sized(void* p, std::size_t n) noexcept;
+void deallocate_aligned_sized(void* p, std::size_t alignment, std::size_t n) noexcept;
+std::size_t usable_size(const void* p) noexcept;  // bytes; 0 for nullptr
+
+std::size_t trim() noexcept;  // bytes given back to the system
+
+// This thread's context, attached if need be; nullptr when there is none to be had.
+ProductionContext* context() noexcept;
+// The allocator, initialised if this is the first use.
+ProductionAllocator& allocator() noexcept;
+
+HAKMEM_ALWAYS_INLINE void* allocate(std::size_t n) noexcept {
+  return allocate_fast<ProductionConfig>(t_context, n, [n] { return allocate_slow(n); });
+}
+
+HAKMEM_ALWAYS_INLINE void deallocate(void* p) noexcept {
+  deallocate_fast<ProductionConfig>(g_allocator.arena(), t_context, p,
+                                    [p] { deallocate_slow(p); });
+}
+
+}  // namespace hakmem::heap

@@ -1,0 +1,72 @@
+#include "entry/settings.h"
+
+#include <string.h>
+
+#include "pal/linux.h"
+#include "report/report.h"
+
+namespace hakmem::heap {
+namespace {
+
+// Decimal, or hexadecimal after 0x. False when `text` is anything else or exceeds `max`.
+bool parse_number(const char* text, std::uint64_t max, std::uint64_t& value) noexcept {
+  const bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+  const std::uint64_t base = hex ? 16 : 10;
+  if (hex) text += 2;
+  if (*text == '\0') return false;
+  std::uint64_t n = 0;
+  for (; *text != '\0'; ++text) {
+    std::uint64_t digit = 99;
+    if (*text >= '0' && *text <= '9') digit = static_cast<std::uint64_t>(*text - '0');
+    if (*text >= 'a' && *text <= 'f') digit = static_cast<std::uint64_t>(*text - 'a') + 10;
+    if (*text >= 'A' && *text <= 'F') digit = static_cast<std::uint64_t>(*text - 'A') + 10;
+    if (digit >= base || n > (max - digit) / base) return false;
+    n = n * base + digit;
+  }
+  value = n;
+  return true;
+}
+
+bool flag(const char* name, bool fallback) noexcept {
+  const char* const text = LinuxPlatform::environment(name);
+  if (text == nullptr) return fallback;
+  if (strcmp(text, "0") == 0) return false;
+  if (strcmp(text, "1") == 0) return true;
+  report_bad_environment(name, text, "0 or 1", fallback ? "1" : "0");
+  return fallback;
+}
+
+std::uint32_t mask_of_profile() noexcept {
+  constexpr const char* kName = "HAKMEM_TINY_HEAP_PROFILE";
+  const char* const text = LinuxPlatform::environment(kName);
+  if (text == nullptr || strcmp(text, "FULL") == 0) return kMaskAll;
+  if (strcmp(text, "C7_SAFE") == 0) return kMaskC7;
+  if (strcmp(text, "V1") == 0) return 0;
+  report_bad_environment(kName, text, "C7_SAFE, FULL or V1", "FULL");
+  return kMaskAll;
+}
+
+// An explicit mask wins over the profile.
+std::uint32_t class_mask() noexcept {
+  constexpr const char* kName = "HAKMEM_SMALL_HEAP_V3_CLASSES";
+  const std::uint32_t profile = mask_of_profile();
+  const char* const text = LinuxPlatform::environment(kName);
+  if (text == nullptr) return profile;
+  std::uint64_t mask = 0;
+  if (parse_number(text, kMaskAll, mask)) return static_cast<std::uint32_t>(mask);
+  report_bad_environment(kName, text, "a mask from 0x0 to 0x3FFF", "the profile's mask");
+  return profile;
+}
+
+}  // namespace
+
+PolicySnapshot policy_from_environment() noexcept {
+  PolicySnapshot policy = default_policy();
+  const std::uint32_t mask = class_mask();
+  policy.set_v3_mask(flag("HAKMEM_SMALL_HEAP_V3_ENABLED", true) ? mask : 0);
+  policy.count = flag("HAKMEM_SO_V3_STATS", false);
+  policy.c6_hot = flag("HAKMEM_TINY_C6_HOT", false);
+  return policy;
+}
+
+}  // namespace hakmem::heap

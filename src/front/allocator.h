@@ -1,0 +1,126 @@
+// Allocator: all boxes put together, and the slow paths that lead through them.
+//
+//   allocate_slow      sync policy, drain remote frees, then one switch on the route
+//     `- small         magazine, else ultra refill (current, partial, cold box), else v1
+//     `- v1, large
+//   deallocate_slow    page_of: mine -> magazine or page; another's -> remote box
+//     `- foreign       large, then v1, then the fatal report
+//
+// A context may be null (none left, or no arena): then v1 and large serve alone.
+// Model: models/reference/; tests: tests/unit/allocator_test.cc, proptests/allocator_prop.cc.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "cold/cold_box.h"
+#include "front/context_registry.h"
+#include "front/fast_path.h"
+#include "large/large_heap.h"
+#include "page/locate.h"
+#include "policy/policy_box.h"
+#include "report/report.h"
+#include "ultra/ultra_box.h"
+#include "v1/v1_heap.h"
+
+namespace hakmem {
+
+template <class C>
+class Allocator {
+ public:
+  using Platform = typename C::Platform;
+  using Sizes = typename C::Sizes;
+  using Ctx = Context<C>;
+  using Page = SoPage<C>;
+
+  constexpr Allocator() noexcept = default;
+  constexpr explicit Allocator(const Platform& platform) noexcept : platform_(platform) {}
+
+  // Once, before anything else.
+  void init(const PolicySnapshot& policy) noexcept;
+
+  // Threads. nullptr: none to be had, which every call below accepts.
+  Ctx* attach_context() noexcept;
+  void park_context(Ctx& ctx) noexcept;
+
+  // nullptr when out of memory. Requires: n <= PTRDIFF_MAX.
+  HAKMEM_ALWAYS_INLINE void* allocate(Ctx* ctx, std::size_t n) noexcept {
+    return allocate_fast<C>(ctx, n, [&] { return allocate_slow(ctx, n); });
+  }
+  void* allocate_slow(Ctx* ctx, std::size_t n) noexcept;
+  void* allocate_aligned(Ctx* ctx, std::size_t alignment, std::size_t n) noexcept;
+
+  // nullptr does nothing; a pointer that is not a live block ends in a fatal report.
+  HAKMEM_ALWAYS_INLINE void deallocate(Ctx* ctx, void* p) noexcept {
+    deallocate_fast<C>(arena_, ctx, p, [&] { deallocate_slow(ctx, p, "free"); });
+  }
+  void deallocate_slow(Ctx* ctx, void* p, const char* operation) noexcept;
+
+  // Grows or shrinks; nullptr: out of memory, the block is untouched. Requires: p is not null.
+  void* reallocate(Ctx* ctx, void* p, std::size_t n) noexcept;
+
+  // What is known about a pointer; total. fault kNone: a live block.
+  BlockView locate(const void* p) noexcept;
+  // As locate, but a fault ends in a report that names `operation`.
+  BlockView locate_live(Ctx* ctx, const void* p, const char* operation) noexcept;
+
+  // Whether a live block could have been asked for as n bytes at that alignment.
+  bool size_fits(const BlockView& live, std::size_t alignment, std::size_t n) noexcept;
+
+  // Policy: published at once, taken up by each context on its next slow path; by `ctx` now.
+  bool publish_policy(Ctx* ctx, const PolicySnapshot& policy) noexcept;
+  PolicySnapshot policy() const noexcept { return policy_.current(); }
+
+  StatsV3 stats() noexcept;
+  std::size_t trim(Ctx* ctx) noexcept;  // bytes given back
+
+  void fork_prepare() noexcept;
+  void fork_parent() noexcept;
+  void fork_child(Ctx* mine) noexcept;
+
+  Arena<C>& arena() noexcept { return arena_; }
+  ColdBox<C>& cold() noexcept { return cold_; }
+  v1::V1Heap<C>& v1() noexcept { return v1_; }
+  large::LargeHeap<C>& large() noexcept { return large_; }
+  ContextRegistry<C>& contexts() noexcept { return contexts_; }
+  Platform& platform() noexcept { return platform_; }
+
+ private:
+  using Hot = HotBox<C, ColdBox<C>>;
+  using Ultra = UltraBox<C, ColdBox<C>>;
+
+  static bool stays_in_place(std::size_t old, std::size_t n) noexcept;
+  Hot hot(Ctx& ctx) noexcept { return Hot(arena_, cold_, ctx.so); }
+
+  void* allocate_bin(Ctx* ctx, BinIndex bin) noexcept;
+  void* allocate_small(Ctx& ctx, BinIndex bin) noexcept;
+  void* allocate_from_page(Ctx& ctx, Magazine<C>& magazine, BinIndex bin) noexcept;
+  void* allocate_v1(Ctx& ctx, BinIndex bin) noexcept;
+  void* allocate_large(Ctx* ctx, std::size_t n, std::size_t alignment) noexcept;
+
+  void deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot) noexcept;
+  void deallocate_remote(Ctx* ctx, Page& page, std::uint32_t slot, const FaultContext& call) noexcept;
+  void deallocate_foreign(Ctx* ctx, void* p, const char* operation) noexcept;
+  void cache_v1_block(Ctx& ctx, void* p, const BlockView& view, const char* operation) noexcept;
+  void give_to_page(Ctx& ctx, Page& page, std::uint32_t slot) noexcept;
+  void release_place(Ctx& ctx, const MagazinePlace<C>& place) noexcept;
+
+  void prepare(Ctx& ctx) noexcept;
+  void take_up_policy(Ctx& ctx) noexcept;
+  void drain(Ctx& ctx) noexcept;
+  void flush_all(Ctx& ctx) noexcept;
+  void scavenge_parked() noexcept;
+  void set_warm_caps(const PolicySnapshot& policy) noexcept;
+  [[noreturn]] void fail(Ctx* ctx, const void* p, const char* operation,
+                         const BlockView& view) noexcept;
+
+  [[no_unique_address]] Platform platform_{};
+  Arena<C> arena_;
+  PolicyBox<C> policy_;
+  ColdBox<C> cold_;
+  ContextRegistry<C> contexts_;
+  v1::V1Heap<C> v1_;
+  large::LargeHeap<C> large_;
+};
+
+}  // namespace hakmem

@@ -1,0 +1,155 @@
+// The definitions of Allocator's rare paths: start, threads, policy, statistics, trim, fork.
+#pragma once
+
+#include "front/allocator.h"
+
+namespace hakmem {
+
+template <class C>
+void Allocator<C>::init(const PolicySnapshot& policy) noexcept {
+  policy_.init(platform_, policy);
+  v1_.init(platform_);
+  large_.init(platform_);
+  if (!arena_.init(platform_)) return;  // v1 and large serve alone
+  if (!cold_.init(platform_, arena_) || !contexts_.init(platform_)) return;
+  set_warm_caps(policy);
+}
+
+template <class C>
+typename Allocator<C>::Ctx* Allocator<C>::attach_context() noexcept {
+  Ctx* const ctx = contexts_.attach();
+  if (ctx != nullptr) {
+    take_up_policy(*ctx);
+    drain(*ctx);
+  }
+  return ctx;
+}
+
+// The context keeps only pages with blocks that are in use elsewhere.
+template <class C>
+void Allocator<C>::park_context(Ctx& ctx) noexcept {
+  flush_all(ctx);
+  drain(ctx);
+  for (SoClass<C>& cls : ctx.so.classes) cls.max_partial = 0;
+  hot(ctx).retire_empty_pages();
+  contexts_.park(ctx);
+}
+
+// What every slow path does first: two loads when there is nothing to do.
+template <class C>
+void Allocator<C>::prepare(Ctx& ctx) noexcept {
+  if (HAKMEM_UNLIKELY(&policy_.current() != ctx.policy)) take_up_policy(ctx);
+  if (!ctx.pending.empty()) drain(ctx);
+}
+
+template <class C>
+void Allocator<C>::take_up_policy(Ctx& ctx) noexcept {
+  const PolicySnapshot& policy = policy_.current();
+  ctx.policy = &policy;
+  ctx.ultra.set_counting(policy.count);
+  for (std::size_t b = 0; b < Sizes::kBins; ++b) {
+    const BinIndex bin(static_cast<std::uint8_t>(b));
+    const SizeClass size_class(Sizes::info(bin).size_class);
+    ctx.so.classes[b].max_partial = policy.classes[size_class.value()].max_partial;
+    Magazine<C>& magazine = ctx.ultra.magazine(bin);
+    const bool wanted = policy.front_cached(size_class);
+    if (wanted && !ctx.ultra.is_open(bin)) ctx.ultra.open(bin);
+    if (!wanted && ctx.ultra.is_open(bin)) {
+      Ultra::flush(magazine, magazine.size(),
+                   [&](const MagazinePlace<C>& place) { release_place(ctx, place); });
+      ctx.ultra.close(bin);
+    }
+  }
+}
+
+template <class C>
+void Allocator<C>::drain(Ctx& ctx) noexcept {
+  Hot hot_box = hot(ctx);
+  drain_owner_only(arena_, ctx.pending,
+                   [&](Page& page, std::uint32_t slot) { hot_box.give(page, slot); });
+}
+
+template <class C>
+void Allocator<C>::flush_all(Ctx& ctx) noexcept {
+  for (std::size_t b = 0; b < Sizes::kBins; ++b) {
+    Magazine<C>& magazine = ctx.ultra.magazine(BinIndex(static_cast<std::uint8_t>(b)));
+    Ultra::flush(magazine, magazine.size(),
+                 [&](const MagazinePlace<C>& place) { release_place(ctx, place); });
+  }
+}
+
+// Memory must not wait for a thread to come back: whoever borrows a page first looks after a few
+// parked contexts that were sent frees.
+template <class C>
+void Allocator<C>::scavenge_parked() noexcept {
+  constexpr std::size_t kContextsPerVisit = 2;
+  contexts_.scavenge(kContextsPerVisit, [&](Ctx& parked) { drain(parked); });
+}
+
+template <class C>
+void Allocator<C>::set_warm_caps(const PolicySnapshot& policy) noexcept {
+  for (std::size_t c = 0; c < kClassesMax; ++c) {
+    cold_.set_warm_cap(static_cast<std::uint8_t>(c), policy.classes[c].warm_cap);
+  }
+}
+
+template <class C>
+bool Allocator<C>::publish_policy(Ctx* ctx, const PolicySnapshot& policy) noexcept {
+  if (!policy_.publish(policy)) return false;
+  set_warm_caps(policy);
+  if (ctx != nullptr) prepare(*ctx);
+  return true;
+}
+
+template <class C>
+StatsV3 Allocator<C>::stats() noexcept {
+  StatsV3 sum;
+  contexts_.for_each([&](Ctx& ctx) {
+    for_each_counter(sum, ctx.stats, [](std::uint64_t& total, const StatCounter<C>& counter) {
+      total += counter.get();
+    });
+  });
+  return sum;
+}
+
+template <class C>
+std::size_t Allocator<C>::trim(Ctx* ctx) noexcept {
+  if (ctx != nullptr) {
+    prepare(*ctx);
+    flush_all(*ctx);
+    hot(*ctx).retire_empty_pages();
+  }
+  contexts_.scavenge(~std::size_t{0}, [&](Ctx& parked) { drain(parked); });
+  const std::size_t small = arena_.exists() ? cold_.trim() : 0;
+  return small + v1_.trim() + large_.trim();
+}
+
+// Lock order: contexts, policy, cold, v1, large.
+template <class C>
+void Allocator<C>::fork_prepare() noexcept HAKMEM_UNCHECKED {
+  contexts_.lock_for_fork();
+  policy_.lock_for_fork();
+  cold_.lock_for_fork();
+  v1_.lock_for_fork();
+  large_.lock_for_fork();
+}
+
+template <class C>
+void Allocator<C>::fork_parent() noexcept HAKMEM_UNCHECKED {
+  large_.unlock_after_fork();
+  v1_.unlock_after_fork();
+  cold_.unlock_after_fork();
+  policy_.unlock_after_fork();
+  contexts_.unlock_after_fork();
+}
+
+// Only this thread exists in the child, and it holds every lock. What it does next must not be
+// predictable from the parent.
+template <class C>
+void Allocator<C>::fork_child(Ctx* mine) noexcept {
+  contexts_.orphan_all_but(mine);
+  fork_parent();
+  contexts_.for_each([&](Ctx& ctx) { ctx.so.rng.stir(platform_.random()); });
+}
+
+}  // namespace hakmem

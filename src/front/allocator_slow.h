@@ -1,0 +1,299 @@
+// The definitions of Allocator's slow allocation and free paths (call tree: allocator.h). Included
+// by whatever instantiates an Allocator: production.cc, and tests over their own Config.
+#pragma once
+
+#include <cstring>
+
+#include "front/allocator.h"
+
+namespace hakmem {
+
+// ---- allocation -------------------------------------------------------------------------------
+
+template <class C>
+void* Allocator<C>::allocate_slow(Ctx* ctx, std::size_t n) noexcept {
+  if (n > C::Geometry::kBlockMax) return allocate_large(ctx, n, kMinBlock);
+  return allocate_bin(ctx, Sizes::bin_of(n));
+}
+
+template <class C>
+void* Allocator<C>::allocate_bin(Ctx* ctx, BinIndex bin) noexcept {
+  if (ctx == nullptr) return v1_.allocate(bin);
+  prepare(*ctx);
+  const SizeClass size_class(Sizes::info(bin).size_class);
+  if (ctx->counting()) ctx->stats.by_class[size_class.value()].alloc_calls.add();
+  switch (ctx->policy->route_of(size_class)) {
+    case Route::kSmallHeapV3: return allocate_small(*ctx, bin);
+    case Route::kTinyV1:
+    case Route::kPoolV1: return allocate_v1(*ctx, bin);
+    case Route::kLegacy: break;
+  }
+  return allocate_large(ctx, Sizes::info(bin).block_size, kMinBlock);
+}
+
+template <class C>
+void* Allocator<C>::allocate_small(Ctx& ctx, BinIndex bin) noexcept {
+  auto& stats = ctx.stats.by_class[Sizes::info(bin).size_class];
+  if (ctx.counting()) stats.route_hits.add();
+  Magazine<C>& magazine = ctx.ultra.magazine(bin);
+  if (magazine.empty()) return allocate_from_page(ctx, magazine, bin);
+  const MagazinePlace<C> place = *--magazine.top;
+  if constexpr (C::kMitigations.check_frees) {
+    place.entry->store_relaxed(kEntryLive);  // relaxed: the owner's until the program has it
+  }
+  if (ctx.counting()) {
+    stats.alloc_current_hit.add();
+    stats.alloc_ultra_hit.add();
+  }
+  return place.block;
+}
+
+template <class C>
+void* Allocator<C>::allocate_from_page(Ctx& ctx, Magazine<C>& magazine, BinIndex bin) noexcept {
+  Hot hot_box = hot(ctx);
+  const typename Ultra::Refilled refilled = Ultra::refill(hot_box, magazine, bin);
+  if (refilled.path == TakePath::kRefill) scavenge_parked();
+  if (ctx.counting()) {
+    auto& stats = ctx.stats.by_class[Sizes::info(bin).size_class];
+    switch (refilled.path) {
+      case TakePath::kCurrent: stats.alloc_current_hit.add(); break;
+      case TakePath::kPartial: stats.alloc_partial_hit.add(); break;
+      case TakePath::kRefill: stats.alloc_refill.add(); break;
+      case TakePath::kNone: stats.alloc_fb_v1.add(); break;
+    }
+  }
+  return refilled.block != nullptr ? refilled.block : v1_.allocate(bin);
+}
+
+// A class that is on v1. C6 may still have blocks of v1 in its magazine (HAKMEM_TINY_C6_HOT).
+template <class C>
+void* Allocator<C>::allocate_v1(Ctx& ctx, BinIndex bin) noexcept {
+  Magazine<C>& magazine = ctx.ultra.magazine(bin);
+  if (magazine.empty()) return v1_.allocate(bin);
+  const MagazinePlace<C> place = *--magazine.top;
+  if constexpr (C::kMitigations.check_frees) place.entry->store_relaxed(kEntryLive);
+  return place.block;
+}
+
+template <class C>
+void* Allocator<C>::allocate_large(Ctx* ctx, std::size_t n, std::size_t alignment) noexcept {
+  void* const p = large_.allocate(n, alignment);
+  if (p != nullptr && ctx != nullptr && ctx->counting()) ctx->stats.large_alloc.add();
+  return p;
+}
+
+template <class C>
+void* Allocator<C>::allocate_aligned(Ctx* ctx, std::size_t alignment, std::size_t n) noexcept {
+  if (alignment <= kMinBlock) return allocate_slow(ctx, n);
+  // Pages start at multiples of a unit, so blocks whose size is a multiple of the alignment are
+  // aligned.
+  if (alignment <= Sizes::kUnitBytes && n <= C::Geometry::kBlockMax) {
+    for (std::size_t b = Sizes::bin_of(n).value(); b < Sizes::kBins; ++b) {
+      if (Sizes::kBinTable[b].block_size % alignment == 0) {
+        return allocate_bin(ctx, BinIndex(static_cast<std::uint8_t>(b)));
+      }
+    }
+  }
+  return allocate_large(ctx, n == 0 ? 1 : n, alignment);
+}
+
+// ---- free -------------------------------------------------------------------------------------
+
+template <class C>
+void Allocator<C>::deallocate_slow(Ctx* ctx, void* p, const char* operation) noexcept {
+  if (p == nullptr) return;
+  const Page* const unit = arena_.so_page_of(ClientPtr(p));
+  if (unit == nullptr) return deallocate_foreign(ctx, p, operation);
+  Page& page = arena_.page(unit->head);
+  const BlockView view = locate_in_page(page, ClientPtr(p));
+  if (HAKMEM_UNLIKELY(view.fault != Fault::kNone)) fail(ctx, p, operation, view);
+  if (ctx != nullptr && page.owner.load_relaxed() == ctx) {  // relaxed: as on the hot path
+    deallocate_local(*ctx, page, view.slot);
+  } else {
+    deallocate_remote(ctx, page, view.slot, {operation, ClientPtr(p).address(), 0, 0});
+  }
+}
+
+template <class C>
+void Allocator<C>::deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot) noexcept {
+  prepare(ctx);
+  const BinIndex bin(static_cast<std::uint8_t>(page.bin));
+  auto& stats = ctx.stats.by_class[page.class_idx];
+  if (ctx.counting()) stats.free_calls.add();
+  if (!ctx.ultra.is_open(bin)) return give_to_page(ctx, page, slot);
+  Magazine<C>& magazine = ctx.ultra.magazine(bin);
+  if (magazine.full()) {
+    Ultra::flush(magazine, (magazine.size() + 1) / 2,
+                 [&](const MagazinePlace<C>& place) { release_place(ctx, place); });
+  }
+  if constexpr (C::kMitigations.check_frees) page.entries[slot].store_relaxed(kEntryCached);
+  *magazine.top++ = make_place<C>(page.slot_address(slot), &page.entries[slot]);
+  if (ctx.counting()) stats.free_current.add();
+}
+
+template <class C>
+void Allocator<C>::give_to_page(Ctx& ctx, Page& page, std::uint32_t slot) noexcept {
+  auto& stats = ctx.stats.by_class[page.class_idx];
+  const GivePath path = hot(ctx).give(page, slot);
+  if (!ctx.counting()) return;
+  switch (path) {
+    case GivePath::kCurrent: stats.free_current.add(); break;
+    case GivePath::kPartial: stats.free_partial.add(); break;
+    case GivePath::kRetire: stats.free_retire.add(); break;
+  }
+}
+
+// A block that leaves a magazine goes back to where it came from.
+template <class C>
+void Allocator<C>::release_place(Ctx& ctx, const MagazinePlace<C>& place) noexcept {
+  const Page* const unit = arena_.so_page_of(ClientPtr(place.block));
+  if (unit == nullptr) {
+    v1_.release_cached(ClientPtr(place.block));
+    return;
+  }
+  Page& page = arena_.page(unit->head);
+  const std::uintptr_t offset = ClientPtr(place.block).address() - page.base;
+  const auto slot = static_cast<std::uint32_t>(divide(offset, page.reciprocal).value);
+  const GivePath path = hot(ctx).give(page, slot);
+  if (!ctx.counting()) return;
+  auto& stats = ctx.stats.by_class[page.class_idx];
+  if (path == GivePath::kPartial) stats.free_partial.add();
+  if (path == GivePath::kRetire) stats.free_retire.add();
+}
+
+template <class C>
+void Allocator<C>::deallocate_remote(Ctx* ctx, Page& page, std::uint32_t slot,
+                                     const FaultContext& call) noexcept {
+  if constexpr (C::kMitigations.check_frees) {
+    if (HAKMEM_UNLIKELY(!mark_remote(page, slot))) {
+      BlockView view = locate_in_page(page, ClientPtr(call.pointer));
+      view.fault = Fault::kDoubleFree;
+      fail(ctx, reinterpret_cast<void*>(call.pointer), call.operation, view);
+    }
+  }
+  const std::uint8_t size_class = page.class_idx;
+  Ctx* const owner = page.owner.load_relaxed();  // relaxed: a page with a live block stays owned
+  post(arena_, owner->pending, page, slot);
+  if (ctx != nullptr && ctx->counting()) {
+    ctx->stats.by_class[size_class].free_calls.add();
+    ctx->stats.by_class[size_class].free_remote.add();
+  }
+}
+
+// Not in the arena: large, then v1, then nobody's.
+template <class C>
+void Allocator<C>::deallocate_foreign(Ctx* ctx, void* p, const char* operation) noexcept {
+  if (ctx != nullptr) prepare(*ctx);
+  const bool counting = ctx != nullptr && ctx->counting();
+  if (counting) ctx->stats.page_of_fail.add();
+  BlockView view = large_.deallocate(ClientPtr(p));
+  if (view.fault == Fault::kNone) {
+    if (counting) ctx->stats.large_free.add();
+    return;
+  }
+  if (view.fault != Fault::kNotMine) fail(ctx, p, operation, view);
+  if (ctx != nullptr && ctx->policy->c6_hot) {
+    view = v1_.locate(ClientPtr(p));
+    if (view.fault == Fault::kNone && view.size_class == 6) {
+      return cache_v1_block(*ctx, p, view, operation);
+    }
+  }
+  view = v1_.deallocate(ClientPtr(p));
+  if (view.fault != Fault::kNone) fail(ctx, p, operation, view);
+  if (counting) {
+    ctx->stats.by_class[view.size_class].free_calls.add();
+    ctx->stats.by_class[view.size_class].free_fb_v1.add();
+  }
+}
+
+// HAKMEM_TINY_C6_HOT: a v1 block of C6 goes to the front cache, whoever freed it.
+template <class C>
+void Allocator<C>::cache_v1_block(Ctx& ctx, void* p, const BlockView& view,
+                                  const char* operation) noexcept {
+  Magazine<C>& magazine = ctx.ultra.magazine(BinIndex(view.bin));
+  if (ctx.counting()) {
+    ctx.stats.by_class[view.size_class].free_calls.add();
+    ctx.stats.by_class[view.size_class].free_fb_v1.add();
+  }
+  if (magazine.full()) {
+    Ultra::flush(magazine, (magazine.size() + 1) / 2,
+                 [&](const MagazinePlace<C>& place) { release_place(ctx, place); });
+  }
+  auto* const entry = v1_.entry_of(ClientPtr(p));
+  // By exchange: another thread may be freeing the same block.
+  if (entry->exchange_acq_rel(kEntryCached) != kEntryLive) {
+    BlockView twice = view;
+    twice.fault = Fault::kDoubleFree;
+    fail(&ctx, p, operation, twice);
+  }
+  *magazine.top++ = make_place<C>(p, entry);
+}
+
+template <class C>
+void Allocator<C>::fail(Ctx* ctx, const void* p, const char* operation,
+                        const BlockView& found) noexcept {
+  BlockView view = found;
+  const Page* const unit = arena_.so_page_of(ClientPtr(p));
+  if (unit != nullptr) {
+    const Ctx* const owner = arena_.page(unit->head).owner.load_relaxed();  // relaxed: a hint
+    if (owner != nullptr) view.owner = owner->number;
+  }
+  if (view.fault == Fault::kNotMine) view.fault = Fault::kInvalidFree;
+  report_fault({operation, ClientPtr(p).address(), 0, ctx == nullptr ? 0 : ctx->number}, view);
+}
+
+// ---- realloc and look-up ----------------------------------------------------------------------
+
+template <class C>
+BlockView Allocator<C>::locate(const void* p) noexcept {
+  const Page* const unit = arena_.so_page_of(ClientPtr(p));
+  if (unit != nullptr) return locate_in_page(arena_.page(unit->head), ClientPtr(p));
+  const BlockView view = large_.locate(ClientPtr(p));
+  return view.fault == Fault::kNotMine ? v1_.locate(ClientPtr(p)) : view;
+}
+
+template <class C>
+BlockView Allocator<C>::locate_live(Ctx* ctx, const void* p, const char* operation) noexcept {
+  const BlockView view = locate(p);
+  if (HAKMEM_UNLIKELY(view.fault != Fault::kNone)) fail(ctx, p, operation, view);
+  return view;
+}
+
+// realloc may leave a smaller size in a block, down to half of it; alignment may have asked for a
+// larger bin.
+template <class C>
+bool Allocator<C>::size_fits(const BlockView& live, std::size_t alignment,
+                             std::size_t n) noexcept {
+  if (n > live.block_size) return false;
+  return live.block_size > C::Geometry::kBlockMax || alignment > kMinBlock ||
+         stays_in_place(live.block_size, n);
+}
+
+// A good enough fit: the same block size, or at least half of it is still used.
+template <class C>
+bool Allocator<C>::stays_in_place(std::size_t old, std::size_t n) noexcept {
+  if (n > old || old > C::Geometry::kBlockMax) return false;
+  return n >= old / 2 || Sizes::info(Sizes::bin_of(n)).block_size == old;
+}
+
+template <class C>
+void* Allocator<C>::reallocate(Ctx* ctx, void* p, std::size_t n) noexcept {
+  BlockView view = locate(p);
+  if (HAKMEM_UNLIKELY(view.fault != Fault::kNone)) {
+    if (view.fault == Fault::kDoubleFree) view.fault = Fault::kFreedRealloc;
+    fail(ctx, p, "realloc", view);
+  }
+  const std::size_t old = view.block_size;
+  if (stays_in_place(old, n)) return p;
+  if (old > C::Geometry::kBlockMax && n > C::Geometry::kBlockMax) {
+    void* const resized = large_.resize(ClientPtr(p), n);
+    if (resized != nullptr) return resized;
+  }
+  void* const moved = allocate_slow(ctx, n);
+  if (moved == nullptr) return n <= old ? p : nullptr;
+  std::memcpy(moved, p, n < old ? n : old);
+  deallocate_slow(ctx, p, "realloc");
+  return moved;
+}
+
+}  // namespace hakmem

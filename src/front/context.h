@@ -1,0 +1,36 @@
+// Context: all that one thread needs to allocate, and what a page names as its owner. Contexts are
+// never freed: a thread that exits parks its context, and a new thread adopts it whole.
+#pragma once
+
+#include <cstdint>
+
+#include "hot/so_ctx.h"
+#include "policy/policy_snapshot.h"
+#include "remote/remote_box.h"
+#include "stats/stats_v3.h"
+#include "ultra/ultra_cache.h"
+
+namespace hakmem {
+
+enum class ContextState : std::uint8_t {
+  kUnused,
+  kActive,    // held by a thread
+  kParked,    // its thread has exited; whoever holds the registry's lock may work on it
+  kOrphaned,  // its thread was lost in a fork: it may have been in the middle of anything
+};
+
+template <class C>
+struct Context {
+  UltraCache<C> ultra{};  // first: the hot path finds magazines at constant offsets
+  SoCtx<C> so{};
+  const PolicySnapshot* policy = nullptr;  // the one that `ultra` and `so` are set up for
+  std::uint32_t number = 0;                // 0 for the contexts that stand for "none"
+  ContextState state = ContextState::kUnused;
+  Context* next_parked = nullptr;
+  alignas(64) PendingPages<C> pending{};   // pushed to by other threads
+  alignas(64) ContextStats<C> stats{};
+
+  bool counting() const noexcept { return C::kCountHotPath || (policy != nullptr && policy->count); }
+};
+
+}  // namespace hakmem

@@ -1,0 +1,110 @@
+// The registry of contexts: hands them to threads, takes them back when threads exit.
+//   attach: parked -> active, else unused -> active      park: active -> parked
+// Contexts and their magazines lie in one sparse mapping between guards.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+#include "base/bits.h"
+#include "front/context.h"
+#include "pal/lock.h"
+
+namespace hakmem {
+
+template <class C>
+class ContextRegistry {
+ public:
+  using Platform = typename C::Platform;
+  using Ctx = Context<C>;
+
+  bool init(Platform& platform) noexcept {
+    platform_ = &platform;
+    memory_ = static_cast<char*>(platform.sparse(C::Geometry::kContextsMax * kStride));
+    return memory_ != nullptr;
+  }
+
+  // nullptr when every context is taken.
+  Ctx* attach() noexcept {
+    const LockGuard<C> guard(lock_);
+    Ctx* ctx = parked_;
+    if (ctx != nullptr) {
+      parked_ = ctx->next_parked;
+      ctx->next_parked = nullptr;
+    } else {
+      ctx = create();
+    }
+    if (ctx != nullptr) ctx->state = ContextState::kActive;
+    return ctx;
+  }
+
+  // Requires: the caller holds the context and has flushed it.
+  void park(Ctx& ctx) noexcept {
+    const LockGuard<C> guard(lock_);
+    ctx.state = ContextState::kParked;
+    ctx.next_parked = parked_;
+    parked_ = &ctx;
+  }
+
+  // Calls work(ctx) for up to `most` parked contexts that have remote frees waiting; does nothing
+  // when another thread is at it.
+  template <class Work>
+  void scavenge(std::size_t most, Work&& work) noexcept {
+    if (!lock_.try_lock()) return;
+    std::size_t worked = 0;
+    for (Ctx* ctx = parked_; ctx != nullptr && worked < most; ctx = ctx->next_parked) {
+      if (ctx->pending.empty()) continue;
+      work(*ctx);
+      ++worked;
+    }
+    lock_.unlock();
+  }
+
+  // Calls visit(ctx) for every context that was ever used.
+  template <class Visit>
+  void for_each(Visit&& visit) noexcept {
+    const std::uint32_t n = created_.load_acquire();  // X1
+    for (std::uint32_t i = 0; i < n; ++i) visit(at(i));
+  }
+
+  // In the child of a fork: the threads of all other contexts are gone.
+  void orphan_all_but(Ctx* mine) noexcept HAKMEM_UNCHECKED {
+    for_each([&](Ctx& ctx) {
+      if (ctx.state == ContextState::kActive && &ctx != mine) ctx.state = ContextState::kOrphaned;
+    });
+  }
+
+  void lock_for_fork() noexcept HAKMEM_ACQUIRE(lock_) { lock_.lock(); }
+  void unlock_after_fork() noexcept HAKMEM_RELEASE(lock_) { lock_.unlock(); }
+
+ private:
+  static constexpr std::size_t kStorageOffset = (sizeof(Ctx) + 63) / 64 * 64;
+  static constexpr std::size_t kStride =
+      (kStorageOffset + C::Sizes::kMagazineEntries * sizeof(MagazinePlace<C>) + 4095) / 4096 * 4096;
+
+  Ctx& at(std::uint32_t i) noexcept { return *std::launder(reinterpret_cast<Ctx*>(memory_ + i * kStride)); }
+
+  Ctx* create() noexcept HAKMEM_REQUIRES(lock_) {
+    const std::uint32_t i = created_.load_relaxed();  // relaxed: writers hold the lock
+    if (memory_ == nullptr || i == C::Geometry::kContextsMax) return nullptr;
+    char* const memory = memory_ + i * kStride;
+    auto* const ctx = new (memory) Ctx();
+    ctx->ultra.storage = reinterpret_cast<MagazinePlace<C>*>(memory + kStorageOffset);
+    for (std::size_t b = 0; b < C::Sizes::kBins; ++b) {
+      ctx->so.classes[b].owner = {ctx, &ctx->ultra.front[b]};
+    }
+    ctx->so.rng = Rng(platform_->random());
+    ctx->number = i + 1;
+    created_.store_release(i + 1);  // X1
+    return ctx;
+  }
+
+  Platform* platform_ = nullptr;
+  char* memory_ = nullptr;
+  Lock<C> lock_;
+  typename C::World::template atomic<std::uint32_t> created_{0};
+  Ctx* parked_ HAKMEM_GUARDED_BY(lock_) = nullptr;
+};
+
+}  // namespace hakmem

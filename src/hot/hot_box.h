@@ -1,0 +1,147 @@
+// HotBox v3: knows only context -> class -> page -> slot. Everything slow is behind ColdInterface.
+//
+//   page_to_take_from          so_alloc_fast: current, else the head of `partial`
+//     `- so_alloc_refill_slow  borrow one page, make it current
+//   give                       so_free_fast: push, then the page's place is decided
+//     `- retire                an empty page beyond max_partial goes back
+//
+// A full page is on no list; the first slot that comes back puts it on `partial` (or makes it
+// current), so it is never stranded. Owner only. Laws: H1-H3 (laws/hot_laws.h).
+#pragma once
+
+#include <cstdint>
+
+#include "base/attributes.h"
+#include "cold/cold_interface.h"
+#include "hot/so_ctx.h"
+#include "page/arena.h"
+#include "page/freelist.h"
+
+namespace hakmem {
+
+enum class TakePath : std::uint8_t { kCurrent, kPartial, kRefill, kNone };
+enum class GivePath : std::uint8_t { kCurrent, kPartial, kRetire };
+
+template <class C, class Cold>
+  requires ColdInterface<Cold, C>
+class HotBox {
+ public:
+  using Page = SoPage<C>;
+
+  HotBox(const Arena<C>& arena, Cold& cold, SoCtx<C>& ctx) noexcept
+      : arena_(arena), cold_(cold), ctx_(ctx) {}
+
+  struct Source {
+    Page* page;  // nullptr: the cold box gave none
+    TakePath path;
+  };
+
+  // Ensures: the page is current and has a free slot.
+  Source page_to_take_from(BinIndex bin) noexcept {
+    SoClass<C>& cls = ctx_.classes[bin.value()];
+    if (cls.current != nullptr) {
+      if (cls.current->has_free_slot()) return {cls.current, TakePath::kCurrent};
+      cls.current->flags = PageFlag::kFull;
+      cls.current = nullptr;
+    }
+    if (cls.partial != Page::kNoPage) {
+      Page& page = arena_.page(cls.partial);
+      unlink_partial(cls, page);
+      make_current(cls, page);
+      return {&page, TakePath::kPartial};
+    }
+    return so_alloc_refill_slow(cls, bin);
+  }
+
+  std::uint16_t take(Page& page, EntryBits state) noexcept {
+    return take_slot_owner_only(page, state, ctx_.rng);
+  }
+
+  // Requires: the slot is LIVE, CACHED or REMOTE, and the page is this context's.
+  GivePath give(Page& page, std::uint32_t slot) noexcept {
+    SoClass<C>& cls = ctx_.classes[page.bin];
+    give_slot_owner_only(page, slot);
+    if (page.used == 0) return place_empty_page(cls, page);
+    if (&page == cls.current) return GivePath::kCurrent;
+    if (cls.current == nullptr) {
+      if (page.flags == PageFlag::kPartial) unlink_partial(cls, page);
+      make_current(cls, page);
+      return GivePath::kCurrent;
+    }
+    if (page.flags == PageFlag::kFull) link_partial(cls, page);
+    return GivePath::kPartial;
+  }
+
+  // Gives every empty page back, whatever max_partial says. For parking and trimming.
+  void retire_empty_pages() noexcept {
+    for (SoClass<C>& cls : ctx_.classes) {
+      if (cls.current != nullptr && cls.current->used == 0) {
+        Page& page = *cls.current;
+        cls.current = nullptr;
+        retire(cls, page);
+      }
+      for (std::uint32_t unit = cls.partial; unit != Page::kNoPage;) {
+        Page& page = arena_.page(unit);
+        unit = page.next;
+        if (page.used != 0) continue;
+        unlink_partial(cls, page);
+        retire(cls, page);
+      }
+    }
+  }
+
+ private:
+  HAKMEM_NOINLINE Source so_alloc_refill_slow(SoClass<C>& cls, BinIndex bin) noexcept {
+    Page* const page = cold_.refill_page(bin, cls.owner);
+    if (page == nullptr) return {nullptr, TakePath::kNone};
+    ++cls.pages;
+    make_current(cls, *page);
+    return {page, TakePath::kRefill};
+  }
+
+  GivePath place_empty_page(SoClass<C>& cls, Page& page) noexcept {
+    const bool listed = page.flags == PageFlag::kPartial;
+    if (&page == cls.current) cls.current = nullptr;
+    const std::uint32_t others = cls.partial_count - (listed ? 1 : 0);
+    if (others < cls.max_partial) {
+      if (!listed) link_partial(cls, page);
+      return GivePath::kPartial;
+    }
+    if (listed) unlink_partial(cls, page);
+    retire(cls, page);
+    return GivePath::kRetire;
+  }
+
+  void retire(SoClass<C>& cls, Page& page) noexcept {
+    --cls.pages;
+    cold_.retire_page(page);
+  }
+
+  static void make_current(SoClass<C>& cls, Page& page) noexcept {
+    page.flags = PageFlag::kCurrent;
+    cls.current = &page;
+  }
+
+  void link_partial(SoClass<C>& cls, Page& page) noexcept {
+    page.flags = PageFlag::kPartial;
+    page.next = cls.partial;
+    page.prev = Page::kNoPage;
+    if (cls.partial != Page::kNoPage) arena_.page(cls.partial).prev = page.head;
+    cls.partial = page.head;
+    ++cls.partial_count;
+  }
+
+  void unlink_partial(SoClass<C>& cls, Page& page) noexcept {
+    if (page.prev != Page::kNoPage) arena_.page(page.prev).next = page.next;
+    if (page.next != Page::kNoPage) arena_.page(page.next).prev = page.prev;
+    if (cls.partial == page.head) cls.partial = page.next;
+    page.next = page.prev = Page::kNoPage;
+    --cls.partial_count;
+  }
+
+  const Arena<C>& arena_;
+  Cold& cold_;
+  SoCtx<C>& ctx_;
+};
+
+}  // namespace hakmem

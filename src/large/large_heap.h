@@ -1,0 +1,252 @@
+// LargeHeap: blocks above the greatest size class, each a mapping of its own (mapping.h), known to
+// an out-of-band registry by their first byte. A pointer from the program is looked up, never read.
+//
+//   allocate   cache | Mapper::make                          then register
+//   deallocate unregister -> cache | Mapper::unmake          system calls without the lock held
+//   resize     Mapper::shrink | Mapper::grow                 under the lock: the key may change
+//
+// Law: a registered block is mapped and in no cache; a cached one is not registered. Only faults
+// cost O(blocks): interior pointers are found by walking the registry. Tests: tests/unit/large_*.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "base/types.h"
+#include "config/geometry.h"
+#include "large/mapping.h"
+#include "large/mapping_cache.h"
+#include "pal/address_table.h"
+#include "pal/lock.h"
+#include "report/fault.h"
+
+namespace hakmem::large {
+
+enum class Contents : std::uint8_t {
+  kZero,  // the block reads as zero
+  kAny,   // it may hold what an earlier large block left: cheaper
+};
+
+template <class C>
+class LargeHeap {
+ public:
+  using P = typename C::Platform;
+
+  constexpr LargeHeap() noexcept = default;
+
+  void init(P& platform) noexcept {
+    const LockGuard<C> guard(lock_);
+    platform_ = &platform;
+    mapper_.init(platform);
+    table_.init(platform);
+  }
+
+  // nullptr when out of memory. Requires: n <= PTRDIFF_MAX, `alignment` is a power of two.
+  void* allocate(std::size_t n, std::size_t alignment, Contents contents = Contents::kZero) noexcept {
+    if (n > PTRDIFF_MAX) return nullptr;
+    const std::size_t length = mapper_.page_length(n);
+    Mapping m = take_cached(length, alignment, contents);
+    if (m.key == 0) m = mapper_.make(length, alignment);
+    if (m.key == 0 && trim() != 0) m = mapper_.make(length, alignment);
+    if (m.key == 0) return nullptr;
+    if (enroll(m)) return m.block();
+    mapper_.unmake(m);
+    return nullptr;
+  }
+
+  // Fault kNone for the start of a live block, kNotMine when there is nothing to say.
+  BlockView locate(ClientPtr p) noexcept {
+    const LockGuard<C> guard(lock_);
+    return view_of(p);
+  }
+
+  // Checks and frees in one step. On a fault nothing has changed.
+  BlockView deallocate(ClientPtr p) noexcept {
+    Mapping m;
+    BlockView view;
+    {
+      const LockGuard<C> guard(lock_);
+      view = view_of(p);
+      if (view.fault != Fault::kNone) return view;
+      m = drop(p.address());
+    }
+    keep_or_unmake(m);
+    return view;
+  }
+
+  // Resizes without copying, keeping contents; the place may change. nullptr when it must be
+  // copied instead or `p` is no live block; then it is as before.
+  void* resize(ClientPtr p, std::size_t n) noexcept {
+    if (n > PTRDIFF_MAX) return nullptr;
+    const LockGuard<C> guard(lock_);
+    Mapping* const record = table_.find(p.address());
+    if (record == nullptr) return nullptr;
+    const std::size_t length = mapper_.page_length(n);
+    if (length == record->length) return record->block();
+    const Mapping before = *record;
+    const Mapping after = length < before.length ? mapper_.shrink(before, length)
+                                                 : mapper_.grow(before, length);
+    if (after.key == 0) return nullptr;
+    replace(record, after);
+    return after.block();
+  }
+
+  // Gives cached blocks back; returns bytes.
+  std::size_t trim() noexcept {
+    std::size_t bytes = 0;
+    for (Mapping m = take_any(); m.key != 0; m = take_any()) {
+      bytes += m.bytes();
+      mapper_.unmake(m);
+    }
+    return bytes;
+  }
+  // Gives back cached blocks that have been idle for long; cheap enough for any slow path.
+  void decay() noexcept { make_room(0); }
+
+  std::size_t live_blocks() noexcept {
+    const LockGuard<C> guard(lock_);
+    return table_.count();
+  }
+  // Bytes of the live blocks' mappings, of cached ones and of the registry.
+  std::size_t bytes_mapped() noexcept {
+    const LockGuard<C> guard(lock_);
+    return bytes_live_ + cache_.bytes() + table_.bytes_mapped();
+  }
+  std::size_t bytes_cached() noexcept {
+    const LockGuard<C> guard(lock_);
+    return cache_.bytes();
+  }
+
+  // Around fork(): the parent holds the lock, so that the child gets a consistent heap.
+  void lock_for_fork() noexcept HAKMEM_UNCHECKED { lock_.lock(); }
+  void unlock_after_fork() noexcept HAKMEM_UNCHECKED { lock_.unlock(); }
+  void reset_in_child() noexcept { lock_.reset_in_child(); }
+
+ private:
+  static constexpr std::size_t kRemembered = 64;  // freed starts, to tell double from invalid free
+  static constexpr bool kHideCached = C::kMitigations.check_frees;
+
+  BlockView view_of(ClientPtr p) noexcept HAKMEM_REQUIRES(lock_) {
+    if (const Mapping* const m = table_.find(p.address())) return live_view(*m, p, Fault::kNone);
+    BlockView view;
+    table_.for_each([&](const Mapping& m) noexcept {
+      if (p.address() - m.key >= m.length) return true;
+      const bool aligned = p.address() % kMinBlock == 0;
+      view = live_view(m, p, aligned ? Fault::kInteriorFree : Fault::kMisalignedFree);
+      return false;
+    });
+    if (view.fault != Fault::kNotMine || p.address() == 0) return view;
+    if (std::find(freed_.begin(), freed_.end(), p.address()) == freed_.end()) return view;
+    view.fault = Fault::kDoubleFree;
+    view.state = SlotState::kFree;
+    view.page = p.address();
+    view.heap = "large";
+    return view;
+  }
+
+  static BlockView live_view(const Mapping& m, ClientPtr p, Fault fault) noexcept {
+    BlockView view;
+    view.fault = fault;
+    view.state = SlotState::kLive;
+    view.page = m.key;
+    view.block_size = m.length;
+    view.offset = p.address() - m.key;
+    view.heap = "large";
+    return view;
+  }
+
+  bool enroll(const Mapping& m) noexcept {
+    const LockGuard<C> guard(lock_);
+    if (table_.insert(m) == nullptr) return false;
+    bytes_live_ += m.bytes();
+    return true;
+  }
+
+  // Requires: `key` is registered.
+  Mapping drop(std::uintptr_t key) noexcept HAKMEM_REQUIRES(lock_) {
+    Mapping* const record = table_.find(key);
+    const Mapping m = *record;
+    table_.erase(record);
+    bytes_live_ -= m.bytes();
+    freed_[next_freed_++ % kRemembered] = key;
+    return m;
+  }
+
+  void replace(Mapping* record, const Mapping& after) noexcept HAKMEM_REQUIRES(lock_) {
+    bytes_live_ += after.bytes() - record->bytes();
+    if (record->key == after.key) {
+      *record = after;
+      return;
+    }
+    freed_[next_freed_++ % kRemembered] = record->key;
+    table_.erase(record);
+    table_.insert(after);  // cannot fail: there was room for the record just erased
+  }
+
+  // A cached block made ready for use, or key 0.
+  Mapping take_cached(std::size_t length, std::size_t alignment, Contents contents) noexcept {
+    make_room(0);
+    const Mapping m = take_fitting(length, alignment);
+    if (m.key == 0) return m;
+    const bool usable = !kHideCached || platform_->commit(m.block(), m.length);
+    if (!usable) {
+      mapper_.unmake(m);
+      return {};
+    }
+    if (contents == Contents::kZero && !platform_->purge(m.block(), m.length)) {
+      std::memset(m.block(), 0, m.length);
+    }
+    return m;
+  }
+
+  void keep_or_unmake(const Mapping& m) noexcept {
+    if (!MappingCache::accepts(m) || (kHideCached && !platform_->protect(m.block(), m.length))) {
+      mapper_.unmake(m);
+      make_room(0);
+      return;
+    }
+    make_room(m.length);
+    if (!put(m)) mapper_.unmake(m);
+  }
+
+  // Unmaps what the cache may not keep any longer, one by one without the lock held.
+  void make_room(std::size_t incoming) noexcept {
+    for (Mapping m = take_oldest(incoming); m.key != 0; m = take_oldest(incoming)) {
+      mapper_.unmake(m);
+    }
+  }
+
+  Mapping take_oldest(std::size_t incoming) noexcept {
+    const LockGuard<C> guard(lock_);
+    return cache_.count() == 0 ? Mapping{} : cache_.make_room(incoming, platform_->clock_ms());
+  }
+  Mapping take_fitting(std::size_t length, std::size_t alignment) noexcept {
+    const LockGuard<C> guard(lock_);
+    return cache_.take(length, alignment);
+  }
+  Mapping take_any() noexcept {
+    const LockGuard<C> guard(lock_);
+    return cache_.take_any();
+  }
+  // False when another thread took the room meanwhile.
+  bool put(const Mapping& m) noexcept {
+    const LockGuard<C> guard(lock_);
+    if (!cache_.has_room(m.length)) return false;
+    cache_.put(m, platform_->clock_ms());
+    return true;
+  }
+
+  P* platform_ = nullptr;
+  Mapper<C> mapper_;
+  Lock<C> lock_;
+  AddressTable<P, Mapping> table_ HAKMEM_GUARDED_BY(lock_);
+  MappingCache cache_ HAKMEM_GUARDED_BY(lock_);
+  std::array<std::uintptr_t, kRemembered> freed_ HAKMEM_GUARDED_BY(lock_){};
+  std::size_t next_freed_ HAKMEM_GUARDED_BY(lock_) = 0;
+  std::size_t bytes_live_ HAKMEM_GUARDED_BY(lock_) = 0;
+};
+
+}  // namespace hakmem::large

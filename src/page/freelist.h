@@ -1,0 +1,63 @@
+// The page's LIFO freelist of slot numbers, kept in the slot entries. Owner only.
+// Ensures after each call: law P1 (freelist + used = carved), P2 (acyclic, in range, FREE).
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/attributes.h"
+#include "base/rng.h"
+#include "page/so_page.h"
+
+namespace hakmem {
+
+// Puts the next `carve_batch` slots on the freelist, in random order where the flavour asks for it,
+// so that a page's memory is touched piece by piece and neighbours are not predictable.
+// Requires: carved < capacity, the freelist is empty.
+template <class C>
+HAKMEM_NOINLINE void carve_owner_only(SoPage<C>& page, Rng& rng) noexcept {
+  const BinInfo& info = C::Sizes::kBinTable[page.bin];
+  const std::uint32_t first = page.carved;
+  std::uint32_t count = page.capacity - first;
+  if (count > info.carve_batch) count = info.carve_batch;
+  std::array<std::uint16_t, C::Sizes::kCarveMax> order;
+  for (std::uint32_t i = 0; i < count; ++i) order[i] = static_cast<std::uint16_t>(first + i);
+  if constexpr (C::kMitigations.randomize_slots) {
+    for (std::uint32_t i = count - 1; i > 0; --i) {
+      const std::uint32_t j = rng.below(i + 1);
+      const std::uint16_t swapped = order[i];
+      order[i] = order[j];
+      order[j] = swapped;
+    }
+  }
+  std::uint16_t next = page.freelist;
+  for (std::uint32_t i = count; i-- > 0;) {
+    page.entries[order[i]].store_relaxed(free_entry(next));  // relaxed: owner only
+    next = order[i];
+  }
+  page.freelist = next;
+  page.carved = static_cast<std::uint16_t>(first + count);
+}
+
+// Pops a slot and leaves its entry in state `taken` (LIVE or CACHED).
+// Requires: page.has_free_slot().
+template <class C>
+std::uint16_t take_slot_owner_only(SoPage<C>& page, EntryBits taken, Rng& rng) noexcept {
+  if (HAKMEM_UNLIKELY(page.freelist == kNoSlot)) carve_owner_only(page, rng);
+  const std::uint16_t slot = page.freelist;
+  auto& entry = page.entries[slot];
+  page.freelist = entry_link(entry.load_relaxed());  // relaxed: FREE entries are the owner's
+  entry.store_relaxed(taken);
+  ++page.used;
+  return slot;
+}
+
+// Requires: the slot is not on the freelist, used > 0.
+template <class C>
+void give_slot_owner_only(SoPage<C>& page, std::uint32_t slot) noexcept {
+  page.entries[slot].store_relaxed(free_entry(page.freelist));  // relaxed: owner only
+  page.freelist = static_cast<std::uint16_t>(slot);
+  --page.used;
+}
+
+}  // namespace hakmem

@@ -1,0 +1,75 @@
+// SoPage: the metadata of one page, out of band, one record per 64 KiB unit of the arena. A page of
+// several units has its record in the first; the records of the others repeat the fields that a
+// free needs, so that `free` never has to look for the head.
+//
+// Written by: the cold box while the page changes hands; then the owning context, except
+// `remote_head` and `next_pending`, which any thread may push to. Laws: P1-P5 (laws/page_laws.h).
+// Tests: tests/unit/page_test.cc, proptests/page_prop.cc.
+#pragma once
+
+#include <cstdint>
+
+#include "base/types.h"
+#include "config/geometry.h"
+#include "page/slot_entry.h"
+
+namespace hakmem {
+
+// The context that owns pages (front/context.h); here only its address matters.
+template <class C>
+struct Context;
+template <class C>
+struct Magazine;
+
+// Whom a page is lent to: the context, and the front magazine that its blocks go through.
+template <class C>
+struct PageOwner {
+  Context<C>* context = nullptr;
+  Magazine<C>* magazine = nullptr;
+};
+
+enum class PageFlag : std::uint8_t {
+  kRetired,  // with the cold box
+  kCurrent,  // the page that its class allocates from
+  kPartial,  // on its class's partial list: has a free slot
+  kFull,     // owned, on no list: every slot is handed out
+};
+
+template <class C>
+struct alignas(128) SoPage {
+  using Entry = typename C::World::template atomic<EntryBits>;
+
+  // First cache line: read by every free, written only when the page changes hands.
+  typename C::World::template atomic<Context<C>*> owner{nullptr};
+  std::uintptr_t base = 0;       // address of slot 0
+  std::uint64_t reciprocal = 0;  // of block_size
+  Entry* entries = nullptr;      // one per slot
+  Magazine<C>* magazine = nullptr;  // the owner's, for this bin
+  std::uint32_t block_size = 0;     // bytes
+  std::uint32_t head = 0;        // unit number of the page's first unit
+  SlabIndex slab_ref{};          // the superslab that the page belongs to
+  std::uint16_t capacity = 0;    // slots
+  std::uint16_t bin = 0;
+  std::uint8_t class_idx = 0;
+
+  // Second line: the owner's.
+  alignas(64) std::uint16_t freelist = kNoSlot;  // first free slot, LIFO
+  std::uint16_t used = 0;                        // slots that are LIVE, CACHED or REMOTE
+  std::uint16_t carved = 0;                      // slots [0, carved) have been on the freelist
+  PageFlag flags = PageFlag::kRetired;
+  std::uint32_t next = kNoPage;                  // partial list, by head unit
+  std::uint32_t prev = kNoPage;
+
+  // Pushed to by other contexts.
+  typename C::World::template atomic<std::uint32_t> remote_head{kNoSlot};
+  typename C::World::template atomic<std::uint32_t> next_pending{kNoPage};
+
+  static constexpr std::uint32_t kNoPage = ~std::uint32_t{0};
+
+  bool has_free_slot() const noexcept { return used < capacity; }
+  void* slot_address(std::uint32_t slot) const noexcept {
+    return reinterpret_cast<void*>(base + std::size_t{slot} * block_size);
+  }
+};
+
+}  // namespace hakmem

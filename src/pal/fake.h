@@ -1,0 +1,248 @@
+// FakePlatform: the platform of tests. Real memory underneath, but every call is counted, the k-th
+// call of a kind can be made to fail, time stands still until the test moves it, randomness repeats,
+// and what is mapped is recorded, so that a test can say that nothing leaks and nothing foreign is
+// unmapped. Thread-safe. Uses the C++ heap for its records: not for an allocator that replaces it.
+#pragma once
+
+#include <unistd.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <mutex>
+
+#include "base/bits.h"
+#include "pal/linux.h"
+#include "pal/platform.h"
+
+namespace hakmem {
+
+enum class Call : std::uint8_t {
+  kReserve, kCommit, kPurge, kGuard, kUnguard, kMap, kSparse, kUnsparse, kRemap, kProtect, kSeal,
+  kUnmap, kCount
+};
+
+class FakePlatform {
+ public:
+  explicit FakePlatform(std::uint64_t seed = 1) : random_(seed) {}
+  FakePlatform(const FakePlatform&) = delete;
+  FakePlatform& operator=(const FakePlatform&) = delete;
+  // A test that leaks on purpose must not starve the next one.
+  ~FakePlatform() {
+    for (const auto& [begin, end] : live_) os_.unmap(pointer(begin), end - begin);
+  }
+
+  // --- What the test asks for and about.
+
+  // From now on, calls of `kind` fail after `successes` more have been let through.
+  void fail_after(Call kind, std::uint64_t successes) {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    Kind& k = of(kind);
+    k.fail_from = k.calls + successes;
+    k.fail_until = kNever;
+  }
+  // Only the k-th call of `kind` from now fails; 1 is the next one.
+  void fail_nth(Call kind, std::uint64_t nth) {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    Kind& k = of(kind);
+    k.fail_from = k.calls + nth - 1;
+    k.fail_until = k.fail_from + 1;
+  }
+  void stop_failing() {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    for (Kind& k : kinds_) k.fail_from = k.fail_until = kNever;
+  }
+  std::uint64_t calls(Call kind) const {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return kinds_[static_cast<std::size_t>(kind)].calls;
+  }
+  // Successful calls minus failures injected is what the box could work with.
+  std::uint64_t failures() const {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return failures_;
+  }
+  std::size_t live_bytes() const {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    std::size_t bytes = 0;
+    for (const auto& [begin, end] : live_) bytes += end - begin;
+    return bytes;
+  }
+  bool is_live(const void* at, std::size_t bytes) const {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return covered(reinterpret_cast<std::uintptr_t>(at), bytes);
+  }
+  // Calls about memory that was not mapped at the time: any at all is a bug of the caller.
+  std::uint64_t foreign_calls() const {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return foreign_;
+  }
+  void advance_clock_ms(std::uint64_t ms) {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    now_ms_ += ms;
+  }
+  // Whether the kernel lets one byte at `p` be read; asks it, so there is no fault to survive.
+  static bool is_readable(const void* p) {
+    std::array<int, 2> ends{};
+    if (pipe(ends.data()) != 0) return false;
+    const bool readable = write(ends[1], p, 1) == 1;
+    close(ends[0]);
+    close(ends[1]);
+    return readable;
+  }
+
+  // --- The platform (platform.h).
+
+  void* reserve(std::size_t bytes, std::size_t alignment) noexcept {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return refused(Call::kReserve) ? nullptr : added(os_.reserve(bytes, alignment), bytes);
+  }
+  bool commit(void* at, std::size_t bytes) noexcept {
+    return known(Call::kCommit, at, bytes) && os_.commit(at, bytes);
+  }
+  bool purge(void* at, std::size_t bytes) noexcept {
+    return known(Call::kPurge, at, bytes) && os_.purge(at, bytes);
+  }
+  bool guard(void* at, std::size_t bytes) noexcept {
+    return known(Call::kGuard, at, bytes) && os_.guard(at, bytes);
+  }
+  void unguard(void* at, std::size_t bytes) noexcept {
+    if (known(Call::kUnguard, at, bytes)) os_.unguard(at, bytes);
+  }
+  void* map(std::size_t bytes, std::size_t alignment) noexcept {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return refused(Call::kMap) ? nullptr : added(os_.map(bytes, alignment), bytes);
+  }
+  void* sparse(std::size_t bytes) noexcept {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    if (refused(Call::kSparse)) return nullptr;
+    void* const inner = os_.sparse(bytes);
+    if (inner != nullptr) added(static_cast<char*>(inner) - page_bytes(), sparse_bytes(bytes));
+    return inner;
+  }
+  void unsparse(void* at, std::size_t bytes) noexcept {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    refused(Call::kUnsparse);
+    if (removed(static_cast<char*>(at) - page_bytes(), sparse_bytes(bytes))) {
+      os_.unsparse(at, bytes);
+    }
+  }
+  void* remap(void* at, std::size_t bytes, std::size_t new_bytes) noexcept {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    if (refused(Call::kRemap) || !removed(at, bytes)) return nullptr;
+    void* const moved = os_.remap(at, bytes, new_bytes);
+    added(moved == nullptr ? at : moved, moved == nullptr ? bytes : new_bytes);
+    return moved;
+  }
+  bool protect(void* at, std::size_t bytes) noexcept {
+    return known(Call::kProtect, at, bytes) && os_.protect(at, bytes);
+  }
+  void seal(void* at, std::size_t bytes) noexcept {
+    // Counted only: sealed memory could not be given back when the test ends.
+    known(Call::kSeal, at, bytes);
+  }
+  void unmap(void* at, std::size_t bytes) noexcept {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    refused(Call::kUnmap);
+    if (removed(at, bytes)) os_.unmap(at, bytes);
+  }
+  std::size_t page_bytes() noexcept { return os_.page_bytes(); }
+  std::uint64_t random() noexcept {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    std::uint64_t z = random_ += 0x9E3779B97F4A7C15u;  // splitmix64
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+  }
+  std::uint64_t clock_ms() noexcept {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return now_ms_;
+  }
+  static void futex_wait(std::uint32_t* word, std::uint32_t expected) noexcept {
+    LinuxPlatform::futex_wait(word, expected);
+  }
+  static void futex_wake(std::uint32_t* word) noexcept { LinuxPlatform::futex_wake(word); }
+  static void write_error(const char* text, std::size_t bytes) noexcept {
+    LinuxPlatform::write_error(text, bytes);
+  }
+
+ private:
+  static constexpr std::uint64_t kNever = ~std::uint64_t{0};
+
+  struct Kind {
+    std::uint64_t calls = 0;
+    std::uint64_t fail_from = kNever;  // calls number fail_from .. fail_until - 1 fail
+    std::uint64_t fail_until = kNever;
+  };
+
+  static void* pointer(std::uintptr_t address) { return reinterpret_cast<void*>(address); }
+  Kind& of(Call kind) { return kinds_[static_cast<std::size_t>(kind)]; }
+  std::size_t sparse_bytes(std::size_t bytes) {
+    return static_cast<std::size_t>(round_up(bytes, page_bytes())) + 2 * page_bytes();
+  }
+
+  bool refused(Call kind) {
+    Kind& k = of(kind);
+    const std::uint64_t number = k.calls++;
+    const bool fails = number >= k.fail_from && number < k.fail_until;
+    failures_ += fails ? 1 : 0;
+    return fails;
+  }
+  bool known(Call kind, void* at, std::size_t bytes) {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    if (refused(kind)) return false;
+    const bool ours = covered(reinterpret_cast<std::uintptr_t>(at), bytes);
+    foreign_ += ours ? 0 : 1;
+    return ours;
+  }
+
+  // live_ holds disjoint ranges, begin -> end; touching ones are merged.
+  bool covered(std::uintptr_t begin, std::size_t bytes) const {
+    const auto after = live_.upper_bound(begin);
+    return after != live_.begin() && std::prev(after)->second >= begin + bytes;
+  }
+  void* added(void* at, std::size_t bytes) {
+    if (at == nullptr || bytes == 0) return at;
+    auto begin = reinterpret_cast<std::uintptr_t>(at);
+    auto end = static_cast<std::uintptr_t>(round_up(begin + bytes, page_bytes()));
+    if (const auto next = live_.find(end); next != live_.end()) {
+      end = next->second;
+      live_.erase(next);
+    }
+    const auto after = live_.lower_bound(begin);
+    if (after != live_.begin() && std::prev(after)->second == begin) {
+      std::prev(after)->second = end;
+    } else {
+      live_.emplace(begin, end);
+    }
+    return at;
+  }
+  bool removed(void* at, std::size_t bytes) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(at);
+    const auto end = static_cast<std::uintptr_t>(round_up(begin + bytes, page_bytes()));
+    if (!covered(begin, end - begin)) {
+      ++foreign_;
+      return false;
+    }
+    const auto range = std::prev(live_.upper_bound(begin));
+    const std::uintptr_t range_end = range->second;
+    range->second = begin;
+    if (range->first == begin) live_.erase(range);
+    if (range_end != end) live_.emplace(end, range_end);
+    return true;
+  }
+
+  mutable std::mutex mutex_;
+  LinuxPlatform os_;
+  std::array<Kind, static_cast<std::size_t>(Call::kCount)> kinds_{};
+  std::map<std::uintptr_t, std::uintptr_t> live_;
+  std::uint64_t failures_ = 0;
+  std::uint64_t foreign_ = 0;
+  std::uint64_t now_ms_ = 1000;
+  std::uint64_t random_;
+};
+
+static_assert(Platform<FakePlatform>);
+
+}  // namespace hakmem

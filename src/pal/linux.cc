@@ -1,0 +1,231 @@
+#include "pal/linux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+#ifndef MADV_GUARD_REMOVE
+#define MADV_GUARD_REMOVE 103
+#endif
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
+
+namespace hakmem {
+namespace {
+
+constexpr int kPrivate = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+// free() must not change errno, so nothing below it may.
+class ErrnoKeeper {
+ public:
+  ErrnoKeeper() noexcept : saved_(errno) {}
+  ~ErrnoKeeper() { errno = saved_; }
+  ErrnoKeeper(const ErrnoKeeper&) = delete;
+  ErrnoKeeper& operator=(const ErrnoKeeper&) = delete;
+
+ private:
+  int saved_;
+};
+
+void* map_pages(std::size_t bytes, int protection) noexcept {
+  void* const p = mmap(nullptr, bytes, protection, kPrivate, -1, 0);
+  return p == MAP_FAILED ? nullptr : p;
+}
+
+// Maps `bytes` at a multiple of `alignment`: the kernel's choice if it happens to be aligned (new
+// mappings often are), else a larger mapping whose ends are given back.
+void* map_aligned(std::size_t bytes, std::size_t alignment, int protection) noexcept {
+  void* const first = map_pages(bytes, protection);
+  const auto at = reinterpret_cast<std::uintptr_t>(first);
+  if (first == nullptr || (at & (alignment - 1)) == 0) return first;
+  munmap(first, bytes);
+  if (bytes + alignment < bytes) return nullptr;
+  void* const wide = map_pages(bytes + alignment, protection);
+  if (wide == nullptr) return nullptr;
+  const auto begin = reinterpret_cast<std::uintptr_t>(wide);
+  const auto aligned = static_cast<std::uintptr_t>(round_up(begin, alignment));
+  if (aligned != begin) munmap(wide, aligned - begin);
+  const std::size_t rest = begin + alignment - aligned;
+  if (rest != 0) munmap(reinterpret_cast<void*>(aligned + bytes), rest);
+  return reinterpret_cast<void*>(aligned);
+}
+
+// The environment as the kernel handed it over, for calls before libc's own start-up.
+const char* environment_from_kernel(const char* name) noexcept {
+  static char text[1 << 16];
+  static std::size_t length = 0;
+  if (length == 0) {
+    const int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return nullptr;
+    ssize_t got = 0;
+    while (length < sizeof text - 1 &&
+           (got = read(fd, text + length, sizeof text - 1 - length)) > 0) {
+      length += static_cast<std::size_t>(got);
+    }
+    close(fd);
+  }
+  const std::size_t name_length = strlen(name);
+  for (const char* p = text; p < text + length; p += strlen(p) + 1) {
+    if (strncmp(p, name, name_length) == 0 && p[name_length] == '=') return p + name_length + 1;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void* LinuxPlatform::reserve(std::size_t bytes, std::size_t alignment) noexcept {
+  const ErrnoKeeper keep;
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+  // A random place of our own in the lower half of the address space: knowing where libraries or
+  // stacks lie then says nothing about the heap. Only a hint: the kernel may know better.
+  const std::uintptr_t hint =
+      static_cast<std::uintptr_t>(round_down(random() & ((std::uint64_t{1} << 45) - 1), alignment)) +
+      (std::uintptr_t{1} << 44);
+  void* const p = mmap(reinterpret_cast<void*>(hint), bytes, PROT_NONE, kPrivate, -1, 0);
+  if (p == MAP_FAILED) return nullptr;
+  if ((reinterpret_cast<std::uintptr_t>(p) & (alignment - 1)) == 0) {
+    madvise(p, bytes, MADV_DONTDUMP);
+    return p;
+  }
+  munmap(p, bytes);
+#endif
+  void* const q = map_aligned(bytes, alignment, PROT_NONE);
+  if (q != nullptr) madvise(q, bytes, MADV_DONTDUMP);
+  return q;
+}
+
+bool LinuxPlatform::commit(void* at, std::size_t bytes) noexcept {
+  const ErrnoKeeper keep;
+  if (mprotect(at, bytes, PROT_READ | PROT_WRITE) != 0) return false;
+  madvise(at, bytes, MADV_DODUMP);
+  return true;
+}
+
+bool LinuxPlatform::purge(void* at, std::size_t bytes) noexcept {
+  const ErrnoKeeper keep;
+  return madvise(at, bytes, MADV_DONTNEED) == 0;
+}
+
+bool LinuxPlatform::guard(void* at, std::size_t bytes) noexcept {
+  const ErrnoKeeper keep;
+  return madvise(at, bytes, MADV_GUARD_INSTALL) == 0;
+}
+
+void LinuxPlatform::unguard(void* at, std::size_t bytes) noexcept {
+  const ErrnoKeeper keep;
+  madvise(at, bytes, MADV_GUARD_REMOVE);
+}
+
+void* LinuxPlatform::map(std::size_t bytes, std::size_t alignment) noexcept {
+  const ErrnoKeeper keep;
+  return map_aligned(bytes, alignment, PROT_READ | PROT_WRITE);
+}
+
+void* LinuxPlatform::sparse(std::size_t bytes) noexcept {
+  const ErrnoKeeper keep;
+  const std::size_t page = page_bytes();
+  const auto inner = static_cast<std::size_t>(round_up(bytes, page));
+  char* const outer = static_cast<char*>(reserve(inner + 2 * page, page));
+  if (outer == nullptr) return nullptr;
+  if (mprotect(outer + page, inner, PROT_READ | PROT_WRITE) == 0) return outer + page;
+  munmap(outer, inner + 2 * page);
+  return nullptr;
+}
+
+void LinuxPlatform::unsparse(void* at, std::size_t bytes) noexcept {
+  const std::size_t page = page_bytes();
+  unmap(static_cast<char*>(at) - page, static_cast<std::size_t>(round_up(bytes, page)) + 2 * page);
+}
+
+void* LinuxPlatform::remap(void* at, std::size_t bytes, std::size_t new_bytes) noexcept {
+  const ErrnoKeeper keep;
+  void* const p = mremap(at, bytes, new_bytes, MREMAP_MAYMOVE);
+  return p == MAP_FAILED ? nullptr : p;
+}
+
+bool LinuxPlatform::protect(void* at, std::size_t bytes) noexcept {
+  const ErrnoKeeper keep;
+  return mprotect(at, bytes, PROT_NONE) == 0;
+}
+
+void LinuxPlatform::seal(void* at, std::size_t bytes) noexcept {
+  const ErrnoKeeper keep;
+  if (mprotect(at, bytes, PROT_READ) == 0) syscall(SYS_mseal, at, bytes, 0);
+}
+
+void LinuxPlatform::unmap(void* at, std::size_t bytes) noexcept {
+  const ErrnoKeeper keep;
+  munmap(at, bytes);
+}
+
+std::size_t LinuxPlatform::page_bytes() noexcept {
+  static const std::size_t bytes = getauxval(AT_PAGESZ);
+  return bytes;
+}
+
+std::uint64_t LinuxPlatform::random() noexcept {
+  const ErrnoKeeper keep;
+  std::uint64_t value = 0;
+  if (getrandom(&value, sizeof value, GRND_NONBLOCK) == sizeof value) return value;
+  // Early boot or a seccomp filter: the 16 bytes that the kernel gives every program at start,
+  // stirred with the clock.
+  const auto* const seed = reinterpret_cast<const void*>(getauxval(AT_RANDOM));
+  if (seed != nullptr) memcpy(&value, seed, sizeof value);
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (value ^ static_cast<std::uint64_t>(now.tv_nsec)) * 0x9E3779B97F4A7C15u;
+}
+
+std::uint64_t LinuxPlatform::clock_ms() noexcept {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1000 +
+         static_cast<std::uint64_t>(now.tv_nsec) / 1000000;
+}
+
+void LinuxPlatform::futex_wait(std::uint32_t* word, std::uint32_t expected) noexcept {
+  const ErrnoKeeper keep;
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
+}
+
+void LinuxPlatform::futex_wake(std::uint32_t* word) noexcept {
+  const ErrnoKeeper keep;
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
+
+void LinuxPlatform::write_error(const char* text, std::size_t bytes) noexcept {
+  const ErrnoKeeper keep;
+  while (bytes > 0) {
+    const ssize_t n = write(STDERR_FILENO, text, bytes);
+    if (n <= 0 && errno != EINTR) return;
+    if (n > 0) {
+      text += n;
+      bytes -= static_cast<std::size_t>(n);
+    }
+  }
+}
+
+void LinuxPlatform::abort() noexcept { ::abort(); }
+
+const char* LinuxPlatform::environment(const char* name) noexcept {
+  const ErrnoKeeper keep;
+  if (getauxval(AT_SECURE) != 0) return nullptr;
+  if (environ != nullptr) return ::getenv(name);
+  return environment_from_kernel(name);
+}
+
+}  // namespace hakmem

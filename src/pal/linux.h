@@ -1,0 +1,41 @@
+// The platform of production: Linux system calls. Stateless; all state is the kernel's.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "pal/platform.h"
+
+namespace hakmem {
+
+class LinuxPlatform {
+ public:
+  void* reserve(std::size_t bytes, std::size_t alignment) noexcept;
+  bool commit(void* at, std::size_t bytes) noexcept;
+  bool purge(void* at, std::size_t bytes) noexcept;
+  bool guard(void* at, std::size_t bytes) noexcept;
+  void unguard(void* at, std::size_t bytes) noexcept;
+  void* map(std::size_t bytes, std::size_t alignment) noexcept;
+  void* sparse(std::size_t bytes) noexcept;
+  void unsparse(void* at, std::size_t bytes) noexcept;
+  void* remap(void* at, std::size_t bytes, std::size_t new_bytes) noexcept;
+  bool protect(void* at, std::size_t bytes) noexcept;
+  void seal(void* at, std::size_t bytes) noexcept;
+  void unmap(void* at, std::size_t bytes) noexcept;
+  std::size_t page_bytes() noexcept;
+  std::uint64_t random() noexcept;    // from the kernel's generator
+  std::uint64_t clock_ms() noexcept;  // monotonic, coarse
+
+  static void futex_wait(std::uint32_t* word, std::uint32_t expected) noexcept;
+  static void futex_wake(std::uint32_t* word) noexcept;
+  static void write_error(const char* text, std::size_t bytes) noexcept;
+  [[noreturn]] static void abort() noexcept;
+
+  // Value of an environment variable, also before libc has set `environ` up, and nullptr in a
+  // set-user-id program. The text stays valid for the life of the process.
+  static const char* environment(const char* name) noexcept;
+};
+
+static_assert(Platform<LinuxPlatform>);
+
+}  // namespace hakmem

@@ -1,0 +1,46 @@
+// What the allocator asks of the operating system. Two types satisfy the concept: LinuxPlatform
+// (linux.h), and FakePlatform (fake.h), which counts calls and can make the k-th one fail.
+// Every call leaves errno as it was, allocates nothing and never throws.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+namespace hakmem {
+
+// reserve  address space without memory, inaccessible; nullptr when refused
+// commit   make part of a reservation readable and writable; false when refused
+// purge    give the memory back, keep the range; reads as zero afterwards
+// guard    make a range fault on access, at no cost in mappings; false when not supported;
+//          `unguard` undoes it
+// map      zeroed readable and writable memory, `alignment` a power of two; nullptr when refused
+// sparse   zeroed memory for metadata that is mostly never touched: between inaccessible guard
+//          pages and left out of core dumps; nullptr when refused. `unsparse` gives it back
+// remap    grow or shrink a mapping, moving it if need be; nullptr when refused (old one intact)
+// protect  make a range inaccessible (costs a mapping); false when refused
+// seal     make a range read-only for good, as far as the system can
+template <class P>
+concept Platform = requires(P p, void* at, std::size_t n, std::uint32_t* word, std::uint32_t v,
+                            const char* text) {
+  { p.reserve(n, n) } noexcept -> std::same_as<void*>;
+  { p.commit(at, n) } noexcept -> std::same_as<bool>;
+  { p.purge(at, n) } noexcept -> std::same_as<bool>;
+  { p.guard(at, n) } noexcept -> std::same_as<bool>;
+  { p.unguard(at, n) } noexcept -> std::same_as<void>;
+  { p.map(n, n) } noexcept -> std::same_as<void*>;
+  { p.sparse(n) } noexcept -> std::same_as<void*>;
+  { p.unsparse(at, n) } noexcept -> std::same_as<void>;
+  { p.remap(at, n, n) } noexcept -> std::same_as<void*>;
+  { p.protect(at, n) } noexcept -> std::same_as<bool>;
+  { p.seal(at, n) } noexcept -> std::same_as<void>;
+  { p.unmap(at, n) } noexcept -> std::same_as<void>;
+  { p.page_bytes() } noexcept -> std::same_as<std::size_t>;
+  { p.random() } noexcept -> std::same_as<std::uint64_t>;
+  { p.clock_ms() } noexcept -> std::same_as<std::uint64_t>;
+  { P::futex_wait(word, v) } noexcept -> std::same_as<void>;
+  { P::futex_wake(word) } noexcept -> std::same_as<void>;
+  { P::write_error(text, n) } noexcept -> std::same_as<void>;
+};
+
+}  // namespace hakmem

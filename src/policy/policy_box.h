@@ -1,0 +1,90 @@
+// Publishes policy snapshots: one release store each (edge Y1: publish's release -> current's
+// acquire). A published snapshot is never changed and never freed, so a reader needs no protection.
+// Publishing one that equals an earlier one publishes that one again: flipping to and fro for ever
+// takes no memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "pal/lock.h"
+#include "policy/policy_snapshot.h"
+
+namespace hakmem {
+
+template <class C>
+class PolicyBox {
+ public:
+  using Platform = typename C::Platform;
+
+  constexpr PolicyBox() noexcept = default;
+
+  void init(Platform& platform, const PolicySnapshot& first) noexcept {
+    platform_ = &platform;
+    first_.snapshot = first;
+  }
+
+  const PolicySnapshot& current() const noexcept { return *current_.load_acquire(); }  // Y1
+
+  // False when there is no memory for one more snapshot; the current one then stays.
+  bool publish(const PolicySnapshot& wanted) noexcept {
+    const LockGuard<C> guard(lock_);
+    return publish_locked(wanted);
+  }
+
+  // Changes the current policy by `edit(PolicySnapshot&)`, atomically among writers.
+  template <class Edit>
+  bool update(Edit&& edit) noexcept {
+    const LockGuard<C> guard(lock_);
+    PolicySnapshot wanted = *current_.load_relaxed();  // relaxed: writers hold the lock
+    edit(wanted);
+    return publish_locked(wanted);
+  }
+
+  void lock_for_fork() noexcept HAKMEM_ACQUIRE(lock_) { lock_.lock(); }
+  void unlock_after_fork() noexcept HAKMEM_RELEASE(lock_) { lock_.unlock(); }
+
+ private:
+  struct Node {
+    PolicySnapshot snapshot{};
+    Node* older = nullptr;
+  };
+  static constexpr std::size_t kPerBlock = (65536 - 64) / sizeof(Node);
+  struct alignas(65536) Block {
+    Block* next = nullptr;
+    std::size_t used = 0;
+    Node nodes[kPerBlock];
+  };
+
+  bool publish_locked(const PolicySnapshot& wanted) noexcept HAKMEM_REQUIRES(lock_) {
+    Node* node = newest_;
+    while (node != nullptr && !(node->snapshot == wanted)) node = node->older;
+    if (node == nullptr) node = new_node(wanted);
+    if (node == nullptr) return false;
+    current_.store_release(&node->snapshot);  // Y1
+    return true;
+  }
+
+  Node* new_node(const PolicySnapshot& wanted) noexcept HAKMEM_REQUIRES(lock_) {
+    if (blocks_ == nullptr || blocks_->used == kPerBlock) {
+      auto* const block = static_cast<Block*>(platform_->map(sizeof(Block), 65536));
+      if (block == nullptr) return nullptr;
+      block->next = blocks_;
+      blocks_ = block;
+    }
+    Node& node = blocks_->nodes[blocks_->used++];
+    node.snapshot = wanted;
+    node.older = newest_;
+    newest_ = &node;
+    return &node;
+  }
+
+  Node first_{default_policy(), nullptr};
+  typename C::World::template atomic<const PolicySnapshot*> current_{&first_.snapshot};
+  Lock<C> lock_;
+  Platform* platform_ = nullptr;
+  Node* newest_ HAKMEM_GUARDED_BY(lock_) = &first_;
+  Block* blocks_ HAKMEM_GUARDED_BY(lock_) = nullptr;
+};
+
+}  // namespace hakmem

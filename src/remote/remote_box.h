@@ -1,0 +1,92 @@
+// Remote frees: how a block gets back to the context that owns its page.
+//
+//   post (any thread)                         drain (owner, or whoever holds the parked context)
+//   1 entry: LIVE -> REMOTE by exchange       1 take the whole pending stack by exchange
+//   2 push the slot on the page's stack       2 per page: read its link, take the page's whole
+//   3 stack was empty: push the page on         remote stack by exchange
+//     the owner's pending stack               3 hand each slot to the caller
+//
+// Whole stacks are taken at once, so there is no ABA, and work is bounded by the slots of a page.
+// Edges: R1 block contents: post's release on remote_head -> drain's acquire.
+//        R2 page link: post's release on pending -> drain's acquire.
+// Model: models/concurrency/remote.*; tests: tests/unit/remote_test.cc.
+#pragma once
+
+#include <cstdint>
+
+#include "base/attributes.h"
+#include "page/arena.h"
+#include "page/locate.h"
+#include "report/report.h"
+
+namespace hakmem {
+
+// The stack of pages that hold remote frees for one context. A page is on it at most once: only
+// the post that finds the page's remote stack empty puts it there.
+template <class C>
+struct PendingPages {
+  typename C::World::template atomic<std::uint32_t> head{SoPage<C>::kNoPage};
+
+  bool empty() const noexcept { return head.load_relaxed() == SoPage<C>::kNoPage; }
+};
+
+// Marks a live slot as freed by another context. False when it was not LIVE: a double free, also
+// when both frees come at the same moment from two threads.
+template <class C>
+bool mark_remote(SoPage<C>& page, std::uint32_t slot) noexcept {
+  const EntryBits before = page.entries[slot].exchange_acq_rel(remote_entry(kNoSlot));
+  return before == kEntryLive;
+}
+
+// Requires: mark_remote(page, slot) succeeded (or checks are compiled out). `pending` is that of
+// the page's owner.
+template <class C>
+void post(const Arena<C>& arena, PendingPages<C>& pending, SoPage<C>& page,
+          std::uint32_t slot) noexcept {
+  std::uint32_t head = page.remote_head.load_relaxed();  // relaxed: the exchange decides
+  do {
+    // relaxed: published by the release below (R1)
+    page.entries[slot].store_relaxed(remote_entry(static_cast<EntryBits>(head)));
+  } while (!page.remote_head.cas_weak_release_relaxed(head, slot));
+  if (head != kNoSlot) return;
+
+  const std::uint32_t unit = arena.unit_of(page);
+  std::uint32_t first = pending.head.load_relaxed();  // relaxed: the exchange decides
+  do {
+    page.next_pending.store_relaxed(first);  // relaxed: published by the release below (R2)
+  } while (!pending.head.cas_weak_release_relaxed(first, unit));
+}
+
+// The owner's own free, which uses no exchange, came in between another thread's two steps.
+template <class C>
+[[noreturn]] HAKMEM_COLD void report_raced_double_free(const SoPage<C>& page,
+                                                       std::uint32_t slot) noexcept {
+  const ClientPtr p(page.slot_address(slot));
+  BlockView view = locate_in_page(page, p);
+  view.fault = Fault::kDoubleFree;
+  report_fault({"remote-drain", p.address(), 0, 0}, view);
+}
+
+// Hands every slot that was posted so far to `give(page, slot)`. Owner only.
+template <class C, class Give>
+void drain_owner_only(const Arena<C>& arena, PendingPages<C>& pending, Give&& give) noexcept {
+  std::uint32_t unit = pending.head.exchange_acquire(SoPage<C>::kNoPage);  // R2
+  while (unit != SoPage<C>::kNoPage) {
+    SoPage<C>& page = arena.page(unit);
+    // Before the stack is taken: after it, a new post may put the page on `pending` again.
+    unit = page.next_pending.load_relaxed();  // relaxed: R2
+    std::uint32_t slot = page.remote_head.exchange_acquire(kNoSlot);  // R1
+    for (std::uint32_t n = 0; slot != kNoSlot; ++n) {
+      if (slot >= page.capacity || n >= page.capacity) report_corruption("remote-list", page.base);
+      const EntryBits entry = page.entries[slot].load_relaxed();  // relaxed: R1
+      if constexpr (C::kMitigations.check_frees) {
+        // A free by the owner raced with this one: the same block was freed twice.
+        if (entry_kind(entry) != kEntryRemote) report_raced_double_free(page, slot);
+      }
+      give(page, slot);
+      slot = entry_link(entry);
+    }
+  }
+}
+
+}  // namespace hakmem

@@ -1,0 +1,32 @@
+// Fatal reports: a few lines on stderr in one write, then abort. Async-signal-safe, allocates
+// nothing, takes no lock. The frames are named report_<fault>, one function per fault, so that
+// crash de-duplication keeps different bugs apart. Format and codes: docs/REPORTS.md.
+#pragma once
+
+#include <cstdint>
+
+#include "report/fault.h"
+
+namespace hakmem {
+
+// Who called: the entry point as the program wrote it, e.g. "free".
+struct FaultContext {
+  const char* operation = "free";
+  std::uintptr_t pointer = 0;
+  std::size_t size = 0;            // bytes that the caller stated, for size-mismatch
+  std::uint32_t this_context = 0;  // context number + 1, 0 for none
+};
+
+const char* fault_code(Fault fault) noexcept;
+const char* slot_state_name(SlotState state) noexcept;
+
+[[noreturn]] void report_fault(const FaultContext& call, const BlockView& block) noexcept;
+[[noreturn]] void report_corruption(const char* law, std::uintptr_t where) noexcept;
+
+// One line `hakmem: warning: NAME="value" is not <expected>; using <used>`. Not fatal.
+void report_bad_environment(const char* name, const char* value, const char* expected,
+                            const char* used) noexcept;
+// One line `hakmem: warning: <text>`. Not fatal.
+void report_warning(const char* text) noexcept;
+
+}  // namespace hakmem

@@ -1,0 +1,51 @@
+// The slow side of ULTRA: bulk refill from one page, and flush of the oldest blocks.
+//
+//   refill  one page (current, partial or borrowed) gives up to half a magazine
+//   flush   the oldest `count` blocks go back to their pages, the newest stay in order
+#pragma once
+
+#include <cstddef>
+
+#include "hot/hot_box.h"
+#include "ultra/ultra_cache.h"
+
+namespace hakmem {
+
+template <class C, class Cold>
+class UltraBox {
+ public:
+  using Page = SoPage<C>;
+  using Hot = HotBox<C, Cold>;
+
+  struct Refilled {
+    void* block;  // nullptr: the cold box gave no page
+    TakePath path;
+  };
+
+  // Takes one LIVE block for the caller and CACHED ones for the magazine, all from one page.
+  // Requires: the magazine is empty (it may be closed).
+  static Refilled refill(Hot& hot, Magazine<C>& magazine, BinIndex bin) noexcept {
+    const typename Hot::Source source = hot.page_to_take_from(bin);
+    if (source.page == nullptr) return {nullptr, source.path};
+    Page& page = *source.page;
+    const std::uint32_t available = static_cast<std::uint32_t>(page.capacity - page.used);
+    std::size_t extra = magazine.capacity() / 2;
+    if (extra > available - 1) extra = available - 1;
+    for (std::size_t i = 0; i < extra; ++i) {
+      const std::uint16_t slot = hot.take(page, kEntryInMagazine<C>);
+      *magazine.top++ = make_place<C>(page.slot_address(slot), &page.entries[slot]);
+    }
+    return {page.slot_address(hot.take(page, kEntryLive)), source.path};
+  }
+
+  // `release(place)` takes each block back.
+  template <class Release>
+  static void flush(Magazine<C>& magazine, std::size_t count, Release&& release) noexcept {
+    for (std::size_t i = 0; i < count; ++i) release(magazine.base[i]);
+    const std::size_t kept = magazine.size() - count;
+    for (std::size_t i = 0; i < kept; ++i) magazine.base[i] = magazine.base[i + count];
+    magazine.top = magazine.base + kept;
+  }
+};
+
+}  // namespace hakmem

@@ -1,0 +1,153 @@
+// The chunks of one v1 heap: maps them on demand, finds the one that an address lies in, hands out
+// and takes back groups of cells, and unmaps a chunk when nothing is left in it (one stays warm, so
+// that a program at the edge does not map and unmap in turns).
+//
+// Chunks with free cells are listed by the greatest group they can serve; the fullest that fits is
+// used first. Not thread-safe: V1Heap holds the lock.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/bits.h"
+#include "pal/address_table.h"
+#include "v1/chunk.h"
+
+namespace hakmem::v1 {
+
+struct ChunkRecord {
+  std::uintptr_t key = 0;  // first byte of the chunk
+  void* chunk = nullptr;
+};
+
+template <class C>
+class ChunkMap {
+ public:
+  using L = Layout<C>;
+  using P = typename C::Platform;
+
+  void init(P& platform) noexcept {
+    platform_ = &platform;
+    table_.init(platform);
+  }
+
+  // The chunk that holds `address`, or nullptr.
+  Chunk<C>* find(std::uintptr_t address) noexcept {
+    const auto base = static_cast<std::uintptr_t>(round_down(address, L::kChunkBytes));
+    ChunkRecord* const record = table_.find(base);
+    return record == nullptr ? nullptr : static_cast<Chunk<C>*>(record->chunk);
+  }
+
+  // Takes 1 << order free cells; nullptr when out of memory. `*first` is the first of them.
+  Chunk<C>* take_cells(unsigned order, std::size_t* first) noexcept {
+    Chunk<C>* const chunk = chunk_with(order);
+    if (chunk == nullptr) return nullptr;
+    if (chunk->free_cells == L::all_cells()) --empty_chunks_;
+    *first = chunk->find_cells(order);
+    const std::uint32_t mask = Chunk<C>::cell_mask(*first, order);
+    chunk->free_cells &= ~mask;
+    chunk->dirty_cells &= ~mask;
+    relist(chunk);
+    return chunk;
+  }
+
+  // Bytes given back to the system. The chunk may be gone afterwards.
+  std::size_t give_cells(Chunk<C>* chunk, std::size_t first, unsigned order) noexcept {
+    const std::uint32_t mask = Chunk<C>::cell_mask(first, order);
+    chunk->free_cells |= mask;
+    chunk->dirty_cells |= mask;
+    relist(chunk);
+    if (chunk->free_cells != L::all_cells()) return 0;
+    ++empty_chunks_;
+    return empty_chunks_ > kWarmChunks ? unmap_chunk(chunk) : 0;
+  }
+
+  // Gives back empty chunks and the memory of free cells; returns bytes.
+  std::size_t trim() noexcept {
+    std::size_t bytes = 0;
+    for (Chunk<C>* chunk = lists_[L::kOrders].first(); chunk != nullptr;) {
+      Chunk<C>* const next = chunk->next;  // in this list every cell of a chunk is free
+      bytes += unmap_chunk(chunk);
+      chunk = next;
+    }
+    table_.for_each([&](ChunkRecord& record) noexcept {
+      bytes += purge_cells(static_cast<Chunk<C>*>(record.chunk));
+      return true;
+    });
+    return bytes;
+  }
+
+  std::size_t bytes_mapped() const noexcept {
+    return table_.count() * (L::kChunkBytes + meta_bytes()) + table_.bytes_mapped();
+  }
+  std::size_t chunks() const noexcept { return table_.count(); }
+
+ private:
+  static constexpr std::size_t kWarmChunks = 1;
+
+  std::size_t meta_bytes() const noexcept {
+    return static_cast<std::size_t>(round_up(sizeof(Chunk<C>), platform_->page_bytes()));
+  }
+
+  Chunk<C>* chunk_with(unsigned order) noexcept {
+    for (std::size_t k = order + 1; k <= L::kOrders; ++k) {
+      if (lists_[k].first() != nullptr) return lists_[k].first();
+    }
+    return map_chunk();
+  }
+
+  void relist(Chunk<C>* chunk) noexcept {
+    const unsigned now = chunk->orders_available();
+    if (now == chunk->listed) return;
+    if (chunk->listed != 0) lists_[chunk->listed].remove(chunk);
+    if (now != 0) lists_[now].push(chunk);
+    chunk->listed = now;
+  }
+
+  Chunk<C>* map_chunk() noexcept {
+    void* const memory = platform_->map(L::kChunkBytes, L::kChunkBytes);
+    if (memory == nullptr) return nullptr;
+    void* const meta = platform_->sparse(sizeof(Chunk<C>));
+    const auto base = reinterpret_cast<std::uintptr_t>(memory);
+    if (meta == nullptr || table_.insert({base, meta}) == nullptr) {
+      platform_->unmap(memory, L::kChunkBytes);
+      if (meta != nullptr) platform_->unsparse(meta, sizeof(Chunk<C>));
+      return nullptr;
+    }
+    auto* const chunk = static_cast<Chunk<C>*>(meta);
+    chunk->base = base;
+    chunk->free_cells = L::all_cells();
+    ++empty_chunks_;
+    relist(chunk);
+    return chunk;
+  }
+
+  std::size_t unmap_chunk(Chunk<C>* chunk) noexcept {
+    const std::uintptr_t base = chunk->base;
+    lists_[chunk->listed].remove(chunk);
+    table_.erase(table_.find(base));
+    --empty_chunks_;
+    platform_->unsparse(chunk, sizeof(Chunk<C>));
+    platform_->unmap(reinterpret_cast<void*>(base), L::kChunkBytes);
+    return L::kChunkBytes + meta_bytes();
+  }
+
+  std::size_t purge_cells(Chunk<C>* chunk) noexcept {
+    std::size_t bytes = 0;
+    for (std::size_t cell = 0; cell < L::kCells; ++cell) {
+      if ((chunk->dirty_cells >> cell & 1) == 0) continue;
+      void* const at = reinterpret_cast<void*>(chunk->base + cell * L::kCellBytes);
+      if (platform_->purge(at, L::kCellBytes)) bytes += L::kCellBytes;
+    }
+    chunk->dirty_cells = 0;
+    return bytes;
+  }
+
+  P* platform_ = nullptr;
+  AddressTable<P, ChunkRecord> table_;
+  std::array<List<Chunk<C>>, L::kOrders + 1> lists_;  // by Chunk::listed; [0] is not used
+  std::size_t empty_chunks_ = 0;
+};
+
+}  // namespace hakmem::v1

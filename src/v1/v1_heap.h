@@ -1,0 +1,146 @@
+// V1Heap: what the front sees of v1. TinyHeap and pool behind one lock; serves any bin, alone if
+// need be. Every pointer from the program is checked against out-of-band state before anything
+// happens to it, in the same terms as v3 (report/fault.h), so that reports do not depend on which
+// heap a class is on.
+//
+//   allocate(bin)   -> tiny | pool: take
+//   deallocate(p)   -> locate in tiny, then pool; live block: give; else a fault and no change
+//
+// A block may be parked in the front cache: its entry, found with entry_of, then says CACHED. The
+// front cache writes entries without the lock, for it holds the block. Tests: tests/unit/v1_*.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/types.h"
+#include "pal/lock.h"
+#include "report/fault.h"
+#include "v1/pool.h"
+#include "v1/tiny_heap.h"
+
+namespace hakmem::v1 {
+
+template <class C>
+class V1Heap {
+ public:
+  using Entry = typename Run<C>::Entry;
+
+  constexpr V1Heap() noexcept = default;
+
+  void init(typename C::Platform& platform) noexcept {
+    const LockGuard<C> guard(lock_);
+    tiny_.init(platform);
+    pool_.init(platform);
+  }
+
+  // nullptr when out of memory. The contents are arbitrary. Ensures: aligned to the greatest power
+  // of two up to the size of a unit that divides the bin's block size.
+  void* allocate(BinIndex bin) noexcept {
+    const LockGuard<C> guard(lock_);
+    return TinyHeap<C>::serves(bin) ? tiny_.take(bin) : pool_.take(bin);
+  }
+
+  // Fault kNone for the start of a live block, kNotMine outside v1's chunks.
+  BlockView locate(ClientPtr p) noexcept {
+    const LockGuard<C> guard(lock_);
+    return find(p).place.view;
+  }
+
+  // Checks and frees in one step. On a fault nothing has changed.
+  BlockView deallocate(ClientPtr p) noexcept {
+    const LockGuard<C> guard(lock_);
+    const Found found = find(p);
+    if (found.place.view.fault == Fault::kNone) give(found);
+    return found.place.view;
+  }
+
+  // The entry of a slot that was handed out, else nullptr. Valid while the block is live or cached.
+  Entry* entry_of(ClientPtr p) noexcept {
+    const LockGuard<C> guard(lock_);
+    const Found found = find(p);
+    return found.place.run == nullptr ? nullptr
+                                      : &found.place.run->entries[found.place.view.slot];
+  }
+
+  // The front cache hands a parked block out: CACHED becomes LIVE. view.fault is kNone on success.
+  BlockView take_cached(ClientPtr p) noexcept {
+    const LockGuard<C> guard(lock_);
+    Found found = find(p);
+    if (!expect_cached(found)) return found.place.view;
+    found.place.run->entries[found.place.view.slot].store_relaxed(kEntryLive);  // under the lock
+    return found.place.view;
+  }
+
+  // The front cache gives a parked block back: CACHED becomes free. view.fault is kNone on success.
+  BlockView release_cached(ClientPtr p) noexcept {
+    const LockGuard<C> guard(lock_);
+    Found found = find(p);
+    if (expect_cached(found)) give(found);
+    return found.place.view;
+  }
+
+  // Gives back what is empty; returns bytes.
+  std::size_t trim() noexcept {
+    const LockGuard<C> guard(lock_);
+    return tiny_.trim() + pool_.trim();
+  }
+
+  // Blocks out at the moment, those in the front cache included.
+  std::size_t live_blocks(BinIndex bin) noexcept {
+    const LockGuard<C> guard(lock_);
+    return tiny_.live_blocks(bin) + pool_.live_blocks(bin);
+  }
+  std::size_t bytes_mapped() noexcept {
+    const LockGuard<C> guard(lock_);
+    return tiny_.bytes_mapped() + pool_.bytes_mapped();
+  }
+
+  // Around fork(): the parent holds the lock, so that the child gets a consistent heap.
+  void lock_for_fork() noexcept HAKMEM_UNCHECKED { lock_.lock(); }
+  void unlock_after_fork() noexcept HAKMEM_UNCHECKED { lock_.unlock(); }
+  void reset_in_child() noexcept { lock_.reset_in_child(); }
+
+ private:
+  enum class Owner : std::uint8_t { kTiny, kPool };
+  struct Found {
+    typename TinyHeap<C>::Place place;
+    Owner owner = Owner::kTiny;
+  };
+
+  Found find(ClientPtr p) noexcept HAKMEM_REQUIRES(lock_) {
+    Found found{tiny_.locate(p), Owner::kTiny};
+    if (found.place.view.fault != Fault::kNotMine) return found;
+    const auto in_pool = pool_.locate(p);
+    return {{in_pool.view, in_pool.run}, Owner::kPool};
+  }
+
+  void give(const Found& found) noexcept HAKMEM_REQUIRES(lock_) {
+    if (found.owner == Owner::kTiny) {
+      tiny_.give(found.place);
+    } else {
+      pool_.give({found.place.view, found.place.run});
+    }
+  }
+
+  // Turns the view of a parked block into one without fault; anything else but a pointer fault is
+  // the front cache and this heap contradicting each other.
+  bool expect_cached(Found& found) noexcept HAKMEM_REQUIRES(lock_) {
+    BlockView& view = found.place.view;
+    const SlotState parked = C::kMitigations.check_frees ? SlotState::kCached : SlotState::kLive;
+    const bool is_parked = found.place.run != nullptr && view.state == parked &&
+                           found.place.run->is_set(view.slot);
+    if (is_parked) {
+      view.fault = Fault::kNone;
+    } else if (view.fault == Fault::kNone) {
+      view.fault = Fault::kCorruption;
+    }
+    return is_parked;
+  }
+
+  Lock<C> lock_;
+  TinyHeap<C> tiny_ HAKMEM_GUARDED_BY(lock_);
+  Pool<C> pool_ HAKMEM_GUARDED_BY(lock_);
+};
+
+}  // namespace hakmem::v1
