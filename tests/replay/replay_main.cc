@@ -2,8 +2,9 @@
 //
 // usage: X_fuzz_replay FILE_OR_DIRECTORY...
 //
-// A directory is walked in name order; one that does not exist is an empty one (a target without regressions yet). The
-// name is printed before each run, so that a crash's last line is the input that made it. No inputs at all is a failure.
+// A directory is walked in name order; one that does not exist is an empty one (a target without
+// regressions yet). The name is printed before each run, so that a crash's last line is the input
+// that made it. No inputs at all is a failure.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
