@@ -45,7 +45,8 @@ class LargeHeap {
   }
 
   // nullptr when out of memory. Requires: n <= PTRDIFF_MAX, `alignment` is a power of two.
-  void* allocate(std::size_t n, std::size_t alignment, Contents contents = Contents::kZero) noexcept {
+  void* allocate(std::size_t n, std::size_t alignment,
+                 Contents contents = Contents::kZero) noexcept {
     if (n > PTRDIFF_MAX) return nullptr;
     const std::size_t length = mapper_.page_length(n);
     Mapping m = take_cached(length, alignment, contents);
@@ -87,8 +88,8 @@ class LargeHeap {
     const std::size_t length = mapper_.page_length(n);
     if (length == record->length) return record->block();
     const Mapping before = *record;
-    const Mapping after = length < before.length ? mapper_.shrink(before, length)
-                                                 : mapper_.grow(before, length);
+    const Mapping after =
+        length < before.length ? mapper_.shrink(before, length) : mapper_.grow(before, length);
     if (after.key == 0) return nullptr;
     replace(record, after);
     return after.block();

@@ -1,5 +1,5 @@
-// A hash table of records keyed by address, in a mapping of its own: the registries of v1 chunks and
-// of large blocks. Open addressing, at most half full, grows by doubling. Erasing shifts later
+// A hash table of records keyed by address, in a mapping of its own: the registries of v1 chunks
+// and of large blocks. Open addressing, at most half full, grows by doubling. Erasing shifts later
 // records back instead of leaving tombstones, so a lookup's cost depends only on what is in it.
 //
 // Not thread-safe: the heap that owns it holds its lock. Record pointers are valid until the next

@@ -1,7 +1,8 @@
 // FakePlatform: the platform of tests. Real memory underneath, but every call is counted, the k-th
-// call of a kind can be made to fail, time stands still until the test moves it, randomness repeats,
-// and what is mapped is recorded, so that a test can say that nothing leaks and nothing foreign is
-// unmapped. Thread-safe. Uses the C++ heap for its records: not for an allocator that replaces it.
+// call of a kind can be made to fail, time stands still until the test moves it, randomness
+// repeats, and what is mapped is recorded, so that a test can say that nothing leaks and nothing
+// foreign is unmapped. Thread-safe. Uses the C++ heap for its records: not for an allocator that
+// replaces it.
 #pragma once
 
 #include <unistd.h>
@@ -20,8 +21,19 @@
 namespace hakmem {
 
 enum class Call : std::uint8_t {
-  kReserve, kCommit, kPurge, kGuard, kUnguard, kMap, kSparse, kUnsparse, kRemap, kProtect, kSeal,
-  kUnmap, kCount
+  kReserve,
+  kCommit,
+  kPurge,
+  kGuard,
+  kUnguard,
+  kMap,
+  kSparse,
+  kUnsparse,
+  kRemap,
+  kProtect,
+  kSeal,
+  kUnmap,
+  kCount
 };
 
 class FakePlatform {

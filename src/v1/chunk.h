@@ -3,9 +3,9 @@
 // of one bin. Everything known about a chunk (free cells, runs, bitmaps, slot entries) lies in a
 // mapping apart from it, so that nothing the program writes can reach it.
 //
-// States of a slot: never used (index >= watermark) -> LIVE -> free -> LIVE ..., or CACHED while the
-// front cache holds it. The bitmap says who may be handed out; the entry (page/slot_entry.h, the
-// same encoding as v3's, for the front cache stores it not knowing whose) what a free finds.
+// States of a slot: never used (index >= watermark) -> LIVE -> free -> LIVE ..., or CACHED while
+// the front cache holds it. The bitmap says who may be handed out; the entry (page/slot_entry.h,
+// the same encoding as v3's, for the front cache stores it not knowing whose) what a free finds.
 #pragma once
 
 #include <algorithm>
@@ -56,7 +56,9 @@ struct Run {
   using Entry = typename C::World::template atomic<std::uint16_t>;
 
   bool full() const noexcept { return live == slots; }
-  bool is_set(std::size_t slot) const noexcept { return ((bits[slot / 64] >> (slot % 64)) & 1) != 0; }
+  bool is_set(std::size_t slot) const noexcept {
+    return ((bits[slot / 64] >> (slot % 64)) & 1) != 0;
+  }
 
   // Lowest free slot, so that slots below the watermark are exactly those ever handed out.
   // Requires: !full().
@@ -97,7 +99,8 @@ struct Chunk {
   using L = Layout<C>;
 
   static constexpr std::uint32_t cell_mask(std::size_t cell, unsigned order) noexcept {
-    return static_cast<std::uint32_t>(((std::uint64_t{1} << (std::size_t{1} << order)) - 1) << cell);
+    return static_cast<std::uint32_t>(((std::uint64_t{1} << (std::size_t{1} << order)) - 1)
+                                      << cell);
   }
   // First cell of a free aligned group of 1 << order cells, or kCells.
   std::size_t find_cells(unsigned order) const noexcept {
@@ -139,8 +142,8 @@ struct Chunk {
   std::uint32_t free_cells;
   std::uint32_t dirty_cells;  // free, but their memory has not been given back
   unsigned listed;            // orders_available() at the time it was listed; 0 = in no list
-  // Cell -> 1 + first cell of the run there, 0 = never any. Stays after the run is released, so that
-  // a late second free is still recognised; the next run in these cells overwrites it.
+  // Cell -> 1 + first cell of the run there, 0 = never any. Stays after the run is released, so
+  // that a late second free is still recognised; the next run in these cells overwrites it.
   std::array<std::uint8_t, L::kCells> run_of_cell;
   std::array<Run<C>, L::kCells> runs;  // by first cell
   std::array<std::array<std::uint64_t, L::kWords>, L::kCells> bits;

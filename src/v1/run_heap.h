@@ -124,10 +124,14 @@ class RunHeap {
       return run.is_set(slot) ? SlotState::kLive : SlotState::kFree;
     }
     switch (run.entries[slot].load_relaxed()) {  // a racing owner would be a double free anyway
-      case kEntryLive: return SlotState::kLive;
-      case kEntryCached: return SlotState::kCached;
-      case kEntryFree: return SlotState::kFree;
-      default: return SlotState::kNone;
+      case kEntryLive:
+        return SlotState::kLive;
+      case kEntryCached:
+        return SlotState::kCached;
+      case kEntryFree:
+        return SlotState::kFree;
+      default:
+        return SlotState::kNone;
     }
   }
 

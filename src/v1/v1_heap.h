@@ -59,8 +59,7 @@ class V1Heap {
   Entry* entry_of(ClientPtr p) noexcept {
     const LockGuard<C> guard(lock_);
     const Found found = find(p);
-    return found.place.run == nullptr ? nullptr
-                                      : &found.place.run->entries[found.place.view.slot];
+    return found.place.run == nullptr ? nullptr : &found.place.run->entries[found.place.view.slot];
   }
 
   // The front cache hands a parked block out: CACHED becomes LIVE. view.fault is kNone on success.
@@ -128,8 +127,8 @@ class V1Heap {
   bool expect_cached(Found& found) noexcept HAKMEM_REQUIRES(lock_) {
     BlockView& view = found.place.view;
     const SlotState parked = C::kMitigations.check_frees ? SlotState::kCached : SlotState::kLive;
-    const bool is_parked = found.place.run != nullptr && view.state == parked &&
-                           found.place.run->is_set(view.slot);
+    const bool is_parked =
+        found.place.run != nullptr && view.state == parked && found.place.run->is_set(view.slot);
     if (is_parked) {
       view.fault = Fault::kNone;
     } else if (view.fault == Fault::kNone) {
