@@ -1,0 +1,1 @@
+"""The benchmark runner behind `./hakmem bench`; see bench/README.md."""

@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# `./hakmem bench workloads`: see bench/run.
+exec "$(dirname "${BASH_SOURCE[0]}")/run" workloads "$@"
