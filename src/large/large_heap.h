@@ -5,8 +5,8 @@
 //   deallocate unregister -> cache | Mapper::unmake          system calls without the lock held
 //   resize     Mapper::shrink | Mapper::grow                 under the lock: the key may change
 //
-// Law: a registered block is mapped and in no cache; a cached one is not registered. Only faults
-// cost O(blocks): interior pointers are found by walking the registry. Tests: tests/unit/large_*.
+// Law: a registered block is mapped and in no cache; a cached one is not registered. Everything is
+// O(1) but diagnose, which walks the registry for a report. Tests: tests/unit/large_*.
 #pragma once
 
 #include <algorithm>
@@ -58,10 +58,26 @@ class LargeHeap {
     return nullptr;
   }
 
-  // Fault kNone for the start of a live block, kNotMine when there is nothing to say.
+  // Fault kNone for the start of a live block, else kNotMine: another heap may know it.
   BlockView locate(ClientPtr p) noexcept {
     const LockGuard<C> guard(lock_);
     return view_of(p);
+  }
+
+  // What is wrong with a pointer that no heap has: it lies inside a live block, or a block that was
+  // there was freed lately; else kNotMine. O(blocks). To be asked last, for memory that a large
+  // block gave back may meanwhile be another heap's.
+  BlockView diagnose(ClientPtr p) noexcept {
+    const LockGuard<C> guard(lock_);
+    BlockView view = view_of(p);
+    if (view.fault != Fault::kNotMine) return view;
+    table_.for_each([&](const Mapping& m) noexcept {
+      if (p.address() - m.key >= m.length) return true;
+      const bool aligned = p.address() % kMinBlock == 0;
+      view = live_view(m, p, aligned ? Fault::kInteriorFree : Fault::kMisalignedFree);
+      return false;
+    });
+    return view.fault == Fault::kNotMine && was_freed(p) ? freed_view(p) : view;
   }
 
   // Checks and frees in one step. On a fault nothing has changed.
@@ -131,21 +147,8 @@ class LargeHeap {
   static constexpr bool kHideCached = C::kMitigations.check_frees;
 
   BlockView view_of(ClientPtr p) noexcept HAKMEM_REQUIRES(lock_) {
-    if (const Mapping* const m = table_.find(p.address())) return live_view(*m, p, Fault::kNone);
-    BlockView view;
-    table_.for_each([&](const Mapping& m) noexcept {
-      if (p.address() - m.key >= m.length) return true;
-      const bool aligned = p.address() % kMinBlock == 0;
-      view = live_view(m, p, aligned ? Fault::kInteriorFree : Fault::kMisalignedFree);
-      return false;
-    });
-    if (view.fault != Fault::kNotMine || p.address() == 0) return view;
-    if (std::find(freed_.begin(), freed_.end(), p.address()) == freed_.end()) return view;
-    view.fault = Fault::kDoubleFree;
-    view.state = SlotState::kFree;
-    view.page = p.address();
-    view.heap = "large";
-    return view;
+    const Mapping* const m = table_.find(p.address());
+    return m == nullptr ? BlockView{} : live_view(*m, p, Fault::kNone);
   }
 
   static BlockView live_view(const Mapping& m, ClientPtr p, Fault fault) noexcept {
@@ -155,6 +158,18 @@ class LargeHeap {
     view.page = m.key;
     view.block_size = m.length;
     view.offset = p.address() - m.key;
+    view.heap = "large";
+    return view;
+  }
+
+  bool was_freed(ClientPtr p) const noexcept HAKMEM_REQUIRES(lock_) {
+    return p.address() != 0 && std::find(freed_.begin(), freed_.end(), p.address()) != freed_.end();
+  }
+  static BlockView freed_view(ClientPtr p) noexcept {
+    BlockView view;
+    view.fault = Fault::kDoubleFree;
+    view.state = SlotState::kFree;
+    view.page = p.address();
     view.heap = "large";
     return view;
   }

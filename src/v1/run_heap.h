@@ -20,6 +20,13 @@
 
 namespace hakmem::v1 {
 
+// Where a pointer lies; `run` is nullptr unless it is the start of a slot that was handed out.
+template <class C>
+struct Place {
+  BlockView view;
+  Run<C>* run = nullptr;
+};
+
 // Span: static constexpr kFirstClass and kLastClass.
 template <class C, class Span>
 class RunHeap {
@@ -28,12 +35,6 @@ class RunHeap {
   using Sizes = typename C::Sizes;
   using P = typename C::Platform;
   using Entry = typename Run<C>::Entry;
-
-  // Where a pointer lies; `run` is nullptr unless it is the start of a slot that was handed out.
-  struct Place {
-    BlockView view;
-    Run<C>* run = nullptr;
-  };
 
   void init(P& platform) noexcept { chunks_.init(platform); }
 
@@ -55,8 +56,8 @@ class RunHeap {
   }
 
   // Total. view.fault is kNone for a live block and kNotMine outside the chunks.
-  Place locate(ClientPtr p) noexcept {
-    Place place;
+  Place<C> locate(ClientPtr p) noexcept {
+    Place<C> place;
     BlockView& view = place.view;
     Chunk<C>* const chunk = chunks_.find(p.address());
     if (chunk == nullptr) return place;
@@ -82,17 +83,20 @@ class RunHeap {
     return place;
   }
 
-  // Requires: place.run and the slot's bit are set. The block is free afterwards.
-  void give(const Place& place) noexcept {
+  // The slot's entry goes from `from` to FREE, and the block may be handed out again. False, and
+  // nothing done, when its holder or another thread that frees it too was faster.
+  // Requires: place.run and the slot's bit are set.
+  bool give(const Place<C>& place, EntryBits from) noexcept {
+    if (!claim(place, from)) return false;
     Run<C>* const run = place.run;
     const bool was_full = run->full();
-    run->entries[place.view.slot].store_relaxed(kEntryFree);
     run->give_slot(place.view.slot);
     --live_[run->bin];
     if (was_full) partial_[run->bin].push(run);
     // A bin keeps one run, so that one block going in and out does not set up a run each time.
     const bool only_one = partial_[run->bin].first() == run && run->next == nullptr;
     if (run->live == 0 && !only_one) release_run(run);
+    return true;
   }
 
   // Gives back empty runs, empty chunks and the memory of free cells; returns bytes.
@@ -106,6 +110,15 @@ class RunHeap {
   std::size_t chunks() const noexcept { return chunks_.chunks(); }
 
  private:
+  // The front cache changes entries without the lock, so it takes a compare-and-swap. Relaxed: what
+  // the block holds is published by the lock.
+  static bool claim(const Place<C>& place, EntryBits from) noexcept {
+    Entry& entry = place.run->entries[place.view.slot];
+    if constexpr (C::kMitigations.check_frees) return entry.cas_relaxed(from, kEntryFree);
+    entry.store_relaxed(kEntryFree);
+    return true;
+  }
+
   void describe(BlockView& view, const Run<C>& run, std::uint64_t slot, ClientPtr p) noexcept {
     const BinInfo& info = Sizes::kBinTable[run.bin];
     view.bin = run.bin;

@@ -50,9 +50,10 @@ class V1Heap {
   // Checks and frees in one step. On a fault nothing has changed.
   BlockView deallocate(ClientPtr p) noexcept {
     const LockGuard<C> guard(lock_);
-    const Found found = find(p);
-    if (found.place.view.fault == Fault::kNone) give(found);
-    return found.place.view;
+    Found found = find(p);
+    BlockView& view = found.place.view;
+    if (view.fault == Fault::kNone && !give(found, kEntryLive)) view.fault = Fault::kDoubleFree;
+    return view;
   }
 
   // The entry of a slot that was handed out, else nullptr. Valid while the block is live or cached.
@@ -75,8 +76,9 @@ class V1Heap {
   BlockView release_cached(ClientPtr p) noexcept {
     const LockGuard<C> guard(lock_);
     Found found = find(p);
-    if (expect_cached(found)) give(found);
-    return found.place.view;
+    BlockView& view = found.place.view;
+    if (expect_cached(found) && !give(found, kEntryCached)) view.fault = Fault::kCorruption;
+    return view;
   }
 
   // Gives back what is empty; returns bytes.
@@ -103,23 +105,18 @@ class V1Heap {
  private:
   enum class Owner : std::uint8_t { kTiny, kPool };
   struct Found {
-    typename TinyHeap<C>::Place place;
+    Place<C> place;
     Owner owner = Owner::kTiny;
   };
 
   Found find(ClientPtr p) noexcept HAKMEM_REQUIRES(lock_) {
-    Found found{tiny_.locate(p), Owner::kTiny};
-    if (found.place.view.fault != Fault::kNotMine) return found;
-    const auto in_pool = pool_.locate(p);
-    return {{in_pool.view, in_pool.run}, Owner::kPool};
+    const Place<C> in_tiny = tiny_.locate(p);
+    if (in_tiny.view.fault != Fault::kNotMine) return {in_tiny, Owner::kTiny};
+    return {pool_.locate(p), Owner::kPool};
   }
-
-  void give(const Found& found) noexcept HAKMEM_REQUIRES(lock_) {
-    if (found.owner == Owner::kTiny) {
-      tiny_.give(found.place);
-    } else {
-      pool_.give({found.place.view, found.place.run});
-    }
+  bool give(const Found& found, EntryBits from) noexcept HAKMEM_REQUIRES(lock_) {
+    return found.owner == Owner::kTiny ? tiny_.give(found.place, from)
+                                       : pool_.give(found.place, from);
   }
 
   // Turns the view of a parked block into one without fault; anything else but a pointer fault is
