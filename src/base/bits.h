@@ -37,7 +37,7 @@ struct Quotient {
 };
 
 // Requires: reciprocal == reciprocal_of(d) and (offset / d + 1) * (d - 1) < reciprocal, which holds
-// for every page geometry (offset < 2^20, d <= 2^16).
+// for every page geometry (offset < 2^21, d <= 2^18).
 constexpr Quotient divide(std::uint64_t offset, std::uint64_t reciprocal) noexcept {
   __extension__ using U128 = unsigned __int128;
   const U128 product = static_cast<U128>(offset) * reciprocal;

@@ -23,7 +23,7 @@ class Index {
 };
 
 using BinIndex = Index<struct BinTag, std::uint8_t>;        // one block size
-using SizeClass = Index<struct SizeClassTag, std::uint8_t>; // C0..C13: policy, statistics, route
+using SizeClass = Index<struct SizeClassTag, std::uint8_t>; // C0..C15: policy, statistics, route
 using UnitIndex = Index<struct UnitTag, std::uint32_t>;     // smallest page, counted from the arena
 using SlabIndex = Index<struct SlabTag, std::uint32_t>;     // superslab, counted from the arena
 using SlotIndex = Index<struct SlotTag, std::uint16_t>;     // block within its page

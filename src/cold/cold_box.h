@@ -44,25 +44,24 @@ class ColdBox {
     return slabs_ != nullptr;
   }
 
+  // System calls are made without the lock: the page is already the borrower's alone.
   Page* refill_page(BinIndex bin, PageOwner<C> owner) noexcept {
-    const LockGuard<C> guard(lock_);
-    if (budget_ != 0 && totals_.lent_bytes + page_bytes(bin) > budget_) return nullptr;
-    const std::uint32_t i = slab_with_page(bin);
-    return i == Superslab::kNone ? nullptr : lend_page(i, owner);
+    const Lent lent = lend_page(bin);
+    if (lent.slab == Superslab::kNone) return nullptr;
+    Page& page = set_up_page(bin, lent);
+    if (!lent.has_guard) install_guard(page);
+    set_owner(page, owner);
+    return &page;
   }
 
   // Requires: page.used == 0, and no context uses the page any more.
   void retire_page(Page& page) noexcept {
-    const LockGuard<C> guard(lock_);
-    const std::uint32_t i = page.slab_ref.value();
-    Superslab& slab = slabs_[i];
-    const std::uint32_t k = page_number(page);
+    const BinIndex bin(static_cast<std::uint8_t>(page.bin));
     page.flags = PageFlag::kRetired;
     set_owner(page, {});
-    slab.free_pages |= 1u << k;
-    totals_.lent_bytes -= page_bytes(BinIndex(slab.bin));
-    keep_or_purge(slab, page, k);
-    update_tier(i);
+    const bool warm = reserve_warm_place(page.class_idx, page_bytes(bin));
+    if (!warm) platform_->purge(reinterpret_cast<void*>(page.base), page_bytes(bin));
+    take_back(page, warm);
   }
 
   // Free pages of a class that keep their memory; set from the policy snapshot.
@@ -172,7 +171,17 @@ class ColdBox {
     return i;
   }
 
-  Page* lend_page(std::uint32_t i, PageOwner<C> owner) noexcept HAKMEM_REQUIRES(lock_) {
+  struct Lent {
+    std::uint32_t slab = Superslab::kNone;
+    std::uint32_t page = 0;  // number within the superslab
+    bool has_guard = false;
+  };
+
+  Lent lend_page(BinIndex bin) noexcept {
+    const LockGuard<C> guard(lock_);
+    if (budget_ != 0 && totals_.lent_bytes + page_bytes(bin) > budget_) return {};
+    const std::uint32_t i = slab_with_page(bin);
+    if (i == Superslab::kNone) return {};
     Superslab& slab = slabs_[i];
     const std::uint32_t warm = slab.free_pages & slab.warm_pages;
     const auto k = static_cast<std::uint32_t>(std::countr_zero(warm != 0 ? warm : slab.free_pages));
@@ -180,10 +189,9 @@ class ColdBox {
     if ((slab.warm_pages & (1u << k)) != 0) forget_warm(slab, k);
     if (slab.free_pages == 0) unlink_slab(slabs_, hot_[slab.bin], i);
     totals_.lent_bytes += page_bytes(BinIndex(slab.bin));
-    install_guard(slab, i, k);
-    Page& page = set_up_page(slab, SlabIndex(i), k);
-    set_owner(page, owner);
-    return &page;
+    const bool has_guard = (slab.guarded & (1u << k)) != 0;
+    slab.guarded |= 1u << k;
+    return {i, k, has_guard};
   }
 
   // In every unit of the page. Relaxed: while it has no owner the page has no live block, and its
@@ -196,20 +204,21 @@ class ColdBox {
     }
   }
 
-  Page& set_up_page(const Superslab& slab, SlabIndex i, std::uint32_t k) noexcept {
-    const BinInfo& info = Sizes::kBinTable[slab.bin];
-    const std::uint32_t units = units_per_page(slab.bin);
-    const std::uint32_t head = arena_->first_unit(i) + k * units;
+  Page& set_up_page(BinIndex bin, const Lent& lent) noexcept {
+    const BinInfo& info = Sizes::info(bin);
+    const SlabIndex slab(lent.slab);
+    const std::uint32_t units = units_per_page(bin.value());
+    const std::uint32_t head = arena_->first_unit(slab) + lent.page * units;
     for (std::uint32_t u = head; u < head + units; ++u) {
       Page& page = arena_->page(u);
       page.base = arena_->unit_address(head);
       page.reciprocal = info.reciprocal;
-      page.entries = arena_->slab_entries(i) + std::size_t{k} * info.entry_stride;
+      page.entries = arena_->slab_entries(slab) + std::size_t{lent.page} * info.entry_stride;
       page.block_size = info.block_size;
       page.head = head;
-      page.slab_ref = i;
+      page.slab_ref = slab;
       page.capacity = info.capacity;
-      page.bin = slab.bin;
+      page.bin = bin.value();
       page.class_idx = info.size_class;
     }
     Page& page = arena_->page(head);
@@ -221,25 +230,31 @@ class ColdBox {
     return page;
   }
 
-  void install_guard(Superslab& slab, std::uint32_t i, std::uint32_t k) noexcept {
+  void install_guard(const Page& page) noexcept {
     if constexpr (Sizes::kGuardBytes != 0) {
-      if ((slab.guarded & (1u << k)) != 0) return;
-      const std::size_t page = page_bytes(BinIndex(slab.bin));
-      const std::uintptr_t end = arena_->slab_address(SlabIndex(i)) + (k + 1) * page;
+      const std::uintptr_t end = page.base + page_bytes(BinIndex(static_cast<std::uint8_t>(page.bin)));
       platform_->guard(reinterpret_cast<void*>(end - Sizes::kGuardBytes), Sizes::kGuardBytes);
-      slab.guarded |= 1u << k;
     }
   }
 
-  void keep_or_purge(Superslab& slab, Page& page, std::uint32_t k) noexcept HAKMEM_REQUIRES(lock_) {
-    const std::size_t bytes = page_bytes(BinIndex(slab.bin));
-    if (warm_[page.class_idx] < warm_cap_[page.class_idx]) {
-      slab.warm_pages |= 1u << k;
-      ++warm_[page.class_idx];
-      totals_.warm_bytes += bytes;
-    } else {
-      platform_->purge(reinterpret_cast<void*>(page.base), bytes);
-    }
+  // Whether one more free page of the class may keep its memory; if so it is counted already.
+  bool reserve_warm_place(std::uint8_t size_class, std::size_t bytes) noexcept {
+    const LockGuard<C> guard(lock_);
+    if (warm_[size_class] >= warm_cap_[size_class]) return false;
+    ++warm_[size_class];
+    totals_.warm_bytes += bytes;
+    return true;
+  }
+
+  void take_back(Page& page, bool warm) noexcept {
+    const LockGuard<C> guard(lock_);
+    const std::uint32_t i = page.slab_ref.value();
+    Superslab& slab = slabs_[i];
+    const std::uint32_t bit = 1u << page_number(page);
+    slab.free_pages |= bit;
+    if (warm) slab.warm_pages |= bit;
+    totals_.lent_bytes -= page_bytes(BinIndex(slab.bin));
+    update_tier(i);
   }
 
   void forget_warm(Superslab& slab, std::uint32_t k) noexcept HAKMEM_REQUIRES(lock_) {

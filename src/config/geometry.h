@@ -1,4 +1,4 @@
-// Sizes: the bins (block sizes), the classes C0..C13 they belong to, and how pages and superslabs
+// Sizes: the bins (block sizes), the classes C0..C15 they belong to, and how pages and superslabs
 // of each bin are laid out. A Geometry is a constexpr value set; everything derived from it is
 // computed and proved at compile time. Production and small-geometry test allocators differ here
 // only.
@@ -18,7 +18,7 @@
 namespace hakmem {
 
 inline constexpr std::size_t kTinyClasses = 8;    // C0..C7, up to 1024 B
-inline constexpr std::size_t kClassesMax = 14;    // C0..C13, up to 64 KiB
+inline constexpr std::size_t kClassesMax = 16;    // C0..C15, up to 256 KiB
 inline constexpr std::size_t kFineLimit = 1024;   // LUT steps of 8 B up to here, of 256 B beyond
 inline constexpr std::size_t kMinBlock = 16;      // what the ABI asks malloc to align to
 
@@ -48,14 +48,14 @@ struct ProductionGeometry {
   static constexpr std::size_t kPageGuardBytes = 4096;
   static constexpr unsigned kSuperslabShift = 21;   // 2 MiB, a huge page
   static constexpr unsigned kSlotsPerPageLog2 = 4;  // mid pages grow until they hold about 16
-  static constexpr unsigned kPageShiftMax = 19;
-  static constexpr std::size_t kBlockMax = 65536;
+  static constexpr unsigned kPageShiftMax = 21;
+  static constexpr std::size_t kBlockMax = 262144;
   static constexpr std::size_t kSlotsMax = 4096;
   static constexpr std::size_t kPagesPerSuperslabMax = 32;
   static constexpr std::size_t kCarveBytes = 8192;
   static constexpr std::size_t kCarveMin = 8;
-  static constexpr std::size_t kMagazineBytes = 512 * 1024;
-  static constexpr std::size_t kMagazineMin = 32;
+  static constexpr std::size_t kMagazineBytes = 1024 * 1024;
+  static constexpr std::size_t kMagazineMin = 4;
   static constexpr std::size_t kMagazineMax = 256;
   static constexpr std::size_t kContextsMax = 32768;
   static constexpr std::size_t kArenaBytesMax = std::size_t{1} << 40;

@@ -1,9 +1,10 @@
 #include "entry/heap.h"
 
 #include <pthread.h>
-#include <stdint.h>
 
+#include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "entry/settings.h"
 #include "entry/stats_output.h"
@@ -83,15 +84,8 @@ auto with_context(Call&& call) noexcept {
 
 bool too_large(std::size_t n) noexcept { return n > PTRDIFF_MAX; }
 
-// A sized free must state a size that this block could have been allocated with.
-void check_size(const void* p, std::size_t alignment, std::size_t n) noexcept {
-  if constexpr (!ProductionConfig::kMitigations.check_frees) return;
-  const Ctx* const ctx = t_context;
-  BlockView view = g_allocator.locate_live(t_context, p, "free_sized");
-  const bool aligned = (reinterpret_cast<uintptr_t>(p) & (alignment - 1)) == 0;
-  if (aligned && g_allocator.size_fits(view, alignment, n)) return;
-  view.fault = Fault::kSizeMismatch;
-  report_fault({"free_sized", reinterpret_cast<uintptr_t>(p), n, ctx->number}, view);
+bool is_aligned(const void* p, std::size_t alignment) noexcept {
+  return alignment == 0 || reinterpret_cast<std::uintptr_t>(p) % alignment == 0;
 }
 
 }  // namespace
@@ -124,10 +118,14 @@ void* allocate_slow(std::size_t n) noexcept {
 }
 
 void* allocate_zeroed(std::size_t n) noexcept {
-  void* const p = allocate(n);
-  // A large block is a fresh mapping, or one whose contents were given back: zero already.
-  if (p != nullptr && n <= ProductionGeometry::kBlockMax) std::memset(p, 0, n);
-  return p;
+  if (too_large(n)) return nullptr;
+  if (HAKMEM_LIKELY(n <= ProductionGeometry::kBlockMax)) {
+    void* const p = allocate(n);
+    if (p != nullptr) std::memset(p, 0, n);
+    return p;
+  }
+  ensure_started();
+  return with_context([n](Ctx* ctx) { return g_allocator.allocate_zeroed(ctx, n); });
 }
 
 void* allocate_aligned(std::size_t alignment, std::size_t n) noexcept {
@@ -143,28 +141,28 @@ void* reallocate(void* p, std::size_t n) noexcept {
   return with_context([=](Ctx* ctx) { return g_allocator.reallocate(ctx, p, n); });
 }
 
-void deallocate_slow(void* p) noexcept {
+void deallocate_slow(void* p, const char* operation) noexcept {
   if (p == nullptr) return;
   ensure_started();
-  with_context([p](Ctx* ctx) { g_allocator.deallocate_slow(ctx, p, "free"); });
+  with_context([=](Ctx* ctx) { g_allocator.deallocate_slow(ctx, p, operation); });
 }
 
-void deallocate_sized(void* p, std::size_t n) noexcept {
+void deallocate_sized_slow(void* p, const StatedSize& stated, const char* operation) noexcept {
   if (p == nullptr) return;
-  check_size(p, 1, n);
-  deallocate(p);
+  if constexpr (ProductionConfig::kMitigations.check_frees) {
+    BlockView view = g_allocator.locate_live(t_context, p, operation);
+    if (!is_aligned(p, stated.alignment) ||
+        !g_allocator.size_fits(view, stated.alignment, stated.size, stated.rule)) {
+      view.fault = Fault::kSizeMismatch;
+      report_fault({operation, ClientPtr(p).address(), stated.size, t_context->number}, view);
+    }
+  }
+  deallocate_slow(p, operation);
 }
 
-void deallocate_aligned_sized(void* p, std::size_t alignment, std::size_t n) noexcept {
-  if (p == nullptr) return;
-  check_size(p, alignment, n);
-  deallocate(p);
-}
-
-std::size_t usable_size(const void* p) noexcept {
+std::size_t usable_size(const void* p, const char* operation) noexcept {
   if (p == nullptr) return 0;
-  ensure_started();
-  return g_allocator.locate_live(t_context, p, "malloc_usable_size").block_size;
+  return g_allocator.locate_live(t_context, p, operation).block_size;
 }
 
 std::size_t trim() noexcept {

@@ -22,11 +22,20 @@ void* allocate_zeroed(std::size_t n) noexcept;
 void* allocate_aligned(std::size_t alignment, std::size_t n) noexcept;  // any power of two
 void* reallocate(void* p, std::size_t n) noexcept;  // p != nullptr; nullptr: block untouched
 
-// A pointer that is not a live block ends in a fatal report. nullptr is allowed. Keeps errno.
-HAKMEM_NOINLINE void deallocate_slow(void* p) noexcept;
-void deallocate_sized(void* p, std::size_t n) noexcept;
-void deallocate_aligned_sized(void* p, std::size_t alignment, std::size_t n) noexcept;
-std::size_t usable_size(const void* p) noexcept;  // bytes; 0 for nullptr
+// What the caller of a sized free states about the block.
+struct StatedSize {
+  std::size_t size;
+  std::size_t alignment = 1;
+  SizeRule rule = SizeRule::kMayBeShrunk;
+};
+
+// A pointer that is not a live block ends in a fatal report that names `operation`, the function as
+// the program called it. nullptr is allowed. Keeps errno.
+HAKMEM_NOINLINE void deallocate_slow(void* p, const char* operation) noexcept;
+// Also reports a size or alignment that this block was not allocated with (flavours with checks).
+HAKMEM_NOINLINE void deallocate_sized_slow(void* p, const StatedSize& stated,
+                                           const char* operation) noexcept;
+std::size_t usable_size(const void* p, const char* operation) noexcept;  // bytes; 0 for nullptr
 
 std::size_t trim() noexcept;  // bytes given back to the system
 
@@ -39,9 +48,27 @@ HAKMEM_ALWAYS_INLINE void* allocate(std::size_t n) noexcept {
   return allocate_fast<ProductionConfig>(t_context, n, [n] { return allocate_slow(n); });
 }
 
-HAKMEM_ALWAYS_INLINE void deallocate(void* p) noexcept {
+HAKMEM_ALWAYS_INLINE void deallocate(void* p, const char* operation) noexcept {
   deallocate_fast<ProductionConfig>(g_allocator.arena(), t_context, p,
-                                    [p] { deallocate_slow(p); });
+                                    [=] { deallocate_slow(p, operation); });
+}
+
+// Whether `p` lies in a page of exactly the bin that serves n bytes. No check of `p` otherwise.
+HAKMEM_ALWAYS_INLINE bool page_serves_size(const void* p, std::size_t n) noexcept {
+  using Sizes = ProductionConfig::Sizes;
+  const auto& arena = g_allocator.arena();
+  return n <= ProductionGeometry::kBlockMax && arena.contains(ClientPtr(p)) &&
+         arena.so_page_within(ClientPtr(p))->bin == Sizes::bin_of(n).value();
+}
+
+HAKMEM_ALWAYS_INLINE void deallocate_sized(void* p, const StatedSize& stated,
+                                           const char* operation) noexcept {
+  if constexpr (ProductionConfig::kMitigations.check_frees) {
+    if (HAKMEM_UNLIKELY(!page_serves_size(p, stated.size))) {
+      return deallocate_sized_slow(p, stated, operation);
+    }
+  }
+  deallocate(p, operation);
 }
 
 }  // namespace hakmem::heap

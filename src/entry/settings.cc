@@ -54,7 +54,7 @@ std::uint32_t class_mask() noexcept {
   if (text == nullptr) return profile;
   std::uint64_t mask = 0;
   if (parse_number(text, kMaskAll, mask)) return static_cast<std::uint32_t>(mask);
-  report_bad_environment(kName, text, "a mask from 0x0 to 0x3FFF", "the profile's mask");
+  report_bad_environment(kName, text, "a mask from 0x0 to 0xFFFF", "the profile's mask");
   return profile;
 }
 

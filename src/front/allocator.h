@@ -25,6 +25,12 @@
 
 namespace hakmem {
 
+// What a stated size may differ by from the one that the block was allocated with.
+enum class SizeRule : std::uint8_t {
+  kAllocated,    // operator delete: the block still has the size it was allocated with
+  kMayBeShrunk,  // free_sized: realloc may have left a smaller size in it, down to half
+};
+
 template <class C>
 class Allocator {
  public:
@@ -48,6 +54,7 @@ class Allocator {
     return allocate_fast<C>(ctx, n, [&] { return allocate_slow(ctx, n); });
   }
   void* allocate_slow(Ctx* ctx, std::size_t n) noexcept;
+  void* allocate_zeroed(Ctx* ctx, std::size_t n) noexcept;
   void* allocate_aligned(Ctx* ctx, std::size_t alignment, std::size_t n) noexcept;
 
   // nullptr does nothing; a pointer that is not a live block ends in a fatal report.
@@ -65,10 +72,21 @@ class Allocator {
   BlockView locate_live(Ctx* ctx, const void* p, const char* operation) noexcept;
 
   // Whether a live block could have been asked for as n bytes at that alignment.
-  bool size_fits(const BlockView& live, std::size_t alignment, std::size_t n) noexcept;
+  bool size_fits(const BlockView& live, std::size_t alignment, std::size_t n,
+                 SizeRule rule) noexcept;
 
   // Policy: published at once, taken up by each context on its next slow path; by `ctx` now.
-  bool publish_policy(Ctx* ctx, const PolicySnapshot& policy) noexcept;
+  bool publish_policy(Ctx* ctx, const PolicySnapshot& policy) noexcept {
+    return update_policy(ctx, [&](PolicySnapshot& current) { current = policy; });
+  }
+  // The same with `edit(PolicySnapshot&)` applied to the current one; atomic among writers.
+  template <class Edit>
+  bool update_policy(Ctx* ctx, Edit&& edit) noexcept {
+    if (!policy_.update(edit)) return false;
+    set_warm_caps(policy_.current());
+    if (ctx != nullptr) prepare(*ctx);
+    return true;
+  }
   PolicySnapshot policy() const noexcept { return policy_.current(); }
 
   StatsV3 stats() noexcept;
@@ -86,17 +104,20 @@ class Allocator {
   Platform& platform() noexcept { return platform_; }
 
  private:
+  using Contents = large::Contents;
   using Hot = HotBox<C, ColdBox<C>>;
   using Ultra = UltraBox<C, ColdBox<C>>;
 
   static bool stays_in_place(std::size_t old, std::size_t n) noexcept;
+  static std::size_t aligned_bin(std::size_t alignment, std::size_t n) noexcept;
   Hot hot(Ctx& ctx) noexcept { return Hot(arena_, cold_, ctx.so); }
 
   void* allocate_bin(Ctx* ctx, BinIndex bin) noexcept;
   void* allocate_small(Ctx& ctx, BinIndex bin) noexcept;
   void* allocate_from_page(Ctx& ctx, Magazine<C>& magazine, BinIndex bin) noexcept;
   void* allocate_v1(Ctx& ctx, BinIndex bin) noexcept;
-  void* allocate_large(Ctx* ctx, std::size_t n, std::size_t alignment) noexcept;
+  void* allocate_large(Ctx* ctx, std::size_t n, std::size_t alignment,
+                       Contents contents) noexcept;
 
   void deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot) noexcept;
   void deallocate_remote(Ctx* ctx, Page& page, std::uint32_t slot, const FaultContext& call) noexcept;

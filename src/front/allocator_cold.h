@@ -94,14 +94,6 @@ void Allocator<C>::set_warm_caps(const PolicySnapshot& policy) noexcept {
 }
 
 template <class C>
-bool Allocator<C>::publish_policy(Ctx* ctx, const PolicySnapshot& policy) noexcept {
-  if (!policy_.publish(policy)) return false;
-  set_warm_caps(policy);
-  if (ctx != nullptr) prepare(*ctx);
-  return true;
-}
-
-template <class C>
 StatsV3 Allocator<C>::stats() noexcept {
   StatsV3 sum;
   contexts_.for_each([&](Ctx& ctx) {

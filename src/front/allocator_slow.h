@@ -12,7 +12,7 @@ namespace hakmem {
 
 template <class C>
 void* Allocator<C>::allocate_slow(Ctx* ctx, std::size_t n) noexcept {
-  if (n > C::Geometry::kBlockMax) return allocate_large(ctx, n, kMinBlock);
+  if (n > C::Geometry::kBlockMax) return allocate_large(ctx, n, kMinBlock, Contents::kAny);
   return allocate_bin(ctx, Sizes::bin_of(n));
 }
 
@@ -28,7 +28,7 @@ void* Allocator<C>::allocate_bin(Ctx* ctx, BinIndex bin) noexcept {
     case Route::kPoolV1: return allocate_v1(*ctx, bin);
     case Route::kLegacy: break;
   }
-  return allocate_large(ctx, Sizes::info(bin).block_size, kMinBlock);
+  return allocate_large(ctx, Sizes::info(bin).block_size, kMinBlock, Contents::kAny);
 }
 
 template <class C>
@@ -76,25 +76,38 @@ void* Allocator<C>::allocate_v1(Ctx& ctx, BinIndex bin) noexcept {
 }
 
 template <class C>
-void* Allocator<C>::allocate_large(Ctx* ctx, std::size_t n, std::size_t alignment) noexcept {
-  void* const p = large_.allocate(n, alignment);
+void* Allocator<C>::allocate_large(Ctx* ctx, std::size_t n, std::size_t alignment,
+                                   Contents contents) noexcept {
+  void* const p = large_.allocate(n, alignment, contents);
   if (p != nullptr && ctx != nullptr && ctx->counting()) ctx->stats.large_alloc.add();
   return p;
 }
 
 template <class C>
+void* Allocator<C>::allocate_zeroed(Ctx* ctx, std::size_t n) noexcept {
+  // A fresh mapping is zero already.
+  if (n > C::Geometry::kBlockMax) return allocate_large(ctx, n, kMinBlock, Contents::kZero);
+  void* const p = allocate(ctx, n);
+  if (p != nullptr) std::memset(p, 0, n);
+  return p;
+}
+
+// The bin that serves n bytes at that alignment; kBins: only large does. Pages start at multiples of
+// a unit, so blocks whose size is a multiple of the alignment are aligned.
+template <class C>
+std::size_t Allocator<C>::aligned_bin(std::size_t alignment, std::size_t n) noexcept {
+  if (alignment > Sizes::kUnitBytes || n > C::Geometry::kBlockMax) return Sizes::kBins;
+  std::size_t b = Sizes::bin_of(n).value();
+  while (b < Sizes::kBins && Sizes::kBinTable[b].block_size % alignment != 0) ++b;
+  return b;
+}
+
+template <class C>
 void* Allocator<C>::allocate_aligned(Ctx* ctx, std::size_t alignment, std::size_t n) noexcept {
   if (alignment <= kMinBlock) return allocate_slow(ctx, n);
-  // Pages start at multiples of a unit, so blocks whose size is a multiple of the alignment are
-  // aligned.
-  if (alignment <= Sizes::kUnitBytes && n <= C::Geometry::kBlockMax) {
-    for (std::size_t b = Sizes::bin_of(n).value(); b < Sizes::kBins; ++b) {
-      if (Sizes::kBinTable[b].block_size % alignment == 0) {
-        return allocate_bin(ctx, BinIndex(static_cast<std::uint8_t>(b)));
-      }
-    }
-  }
-  return allocate_large(ctx, n == 0 ? 1 : n, alignment);
+  const std::size_t bin = aligned_bin(alignment, n);
+  if (bin < Sizes::kBins) return allocate_bin(ctx, BinIndex(static_cast<std::uint8_t>(bin)));
+  return allocate_large(ctx, n == 0 ? 1 : n, alignment, Contents::kAny);
 }
 
 // ---- free -------------------------------------------------------------------------------------
@@ -199,6 +212,7 @@ void Allocator<C>::deallocate_foreign(Ctx* ctx, void* p, const char* operation) 
     }
   }
   view = v1_.deallocate(ClientPtr(p));
+  if (view.fault == Fault::kNotMine) view = large_.diagnose(ClientPtr(p));
   if (view.fault != Fault::kNone) fail(ctx, p, operation, view);
   if (counting) {
     ctx->stats.by_class[view.size_class].free_calls.add();
@@ -248,8 +262,9 @@ template <class C>
 BlockView Allocator<C>::locate(const void* p) noexcept {
   const Page* const unit = arena_.so_page_of(ClientPtr(p));
   if (unit != nullptr) return locate_in_page(arena_.page(unit->head), ClientPtr(p));
-  const BlockView view = large_.locate(ClientPtr(p));
-  return view.fault == Fault::kNotMine ? v1_.locate(ClientPtr(p)) : view;
+  BlockView view = large_.locate(ClientPtr(p));
+  if (view.fault == Fault::kNotMine) view = v1_.locate(ClientPtr(p));
+  return view.fault == Fault::kNotMine ? large_.diagnose(ClientPtr(p)) : view;
 }
 
 template <class C>
@@ -259,21 +274,17 @@ BlockView Allocator<C>::locate_live(Ctx* ctx, const void* p, const char* operati
   return view;
 }
 
-// realloc may leave a smaller size in a block, down to half of it; alignment may have asked for a
-// larger bin.
 template <class C>
-bool Allocator<C>::size_fits(const BlockView& live, std::size_t alignment,
-                             std::size_t n) noexcept {
+bool Allocator<C>::size_fits(const BlockView& live, std::size_t alignment, std::size_t n,
+                             SizeRule rule) noexcept {
   if (n > live.block_size) return false;
-  return live.block_size > C::Geometry::kBlockMax || alignment > kMinBlock ||
-         stays_in_place(live.block_size, n);
-}
-
-// A good enough fit: the same block size, or at least half of it is still used.
-template <class C>
-bool Allocator<C>::stays_in_place(std::size_t old, std::size_t n) noexcept {
-  if (n > old || old > C::Geometry::kBlockMax) return false;
-  return n >= old / 2 || Sizes::info(Sizes::bin_of(n)).block_size == old;
+  const std::size_t bin = aligned_bin(alignment < kMinBlock ? kMinBlock : alignment, n);
+  if (bin == Sizes::kBins) {  // a cached mapping may be an eighth longer than asked for
+    return live.block_size > C::Geometry::kBlockMax &&
+           live.block_size - n <= n / 8 + 2 * Sizes::kUnitBytes;
+  }
+  if (Sizes::kBinTable[bin].block_size == live.block_size) return true;
+  return rule == SizeRule::kMayBeShrunk && n >= live.block_size / 2;
 }
 
 template <class C>

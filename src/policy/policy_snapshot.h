@@ -17,6 +17,7 @@ enum class Route : std::uint8_t { kSmallHeapV3, kTinyV1, kPoolV1, kLegacy };
 inline constexpr std::uint32_t kMaskAll = (1u << kClassesMax) - 1;  // profile FULL: phase D
 inline constexpr std::uint32_t kMaskC7 = 0x80;                      // profile C7_SAFE: phase A
 inline constexpr std::uint8_t kPoolFirstClass = 9;                  // C9.. are pool v1's
+inline constexpr std::uint8_t kBigFirstClass = 12;                  // C12.. have pages of 512 KiB up
 
 struct ClassPolicy {
   bool v3 = true;                   // heap version: v3, else v1
@@ -52,8 +53,8 @@ struct PolicySnapshot {
 constexpr PolicySnapshot default_policy() noexcept {
   PolicySnapshot p;
   for (std::size_t c = 0; c < kClassesMax; ++c) {
-    p.classes[c].max_partial = c < kPoolFirstClass ? 4 : 2;
-    p.classes[c].warm_cap = c < kPoolFirstClass ? 16 : 8;
+    p.classes[c].max_partial = c < kPoolFirstClass ? 4 : (c < kBigFirstClass ? 2 : 1);
+    p.classes[c].warm_cap = c < kPoolFirstClass ? 16 : (c < kBigFirstClass ? 8 : 2);
   }
   p.set_v3_mask(kMaskAll);
   return p;
