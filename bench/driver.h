@@ -19,6 +19,24 @@ inline constexpr unsigned kThreadsMax = 64;
 void* map_table(size_t bytes);
 void unmap_table(void* table, size_t bytes);
 
+// A zeroed array in pages of its own.
+template <typename T>
+class Table {
+ public:
+  explicit Table(size_t count) : items_(static_cast<T*>(map_table(count * sizeof(T)))) {
+    bytes_ = count * sizeof(T);
+  }
+  ~Table() { unmap_table(items_, bytes_); }
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+  T& operator[](size_t index) { return items_[index]; }
+  T* data() { return items_; }
+
+ private:
+  T* items_;
+  size_t bytes_;
+};
+
 // xorshift64*: a handful of instructions, so that the loop stays a small part of each step.
 class Random {
  public:

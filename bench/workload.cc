@@ -97,7 +97,8 @@ void record(Run& run) {
 void worker(void* context, unsigned thread) {
   Run& run = *static_cast<Run*>(context);
   const uint64_t slot_count = run.options.working_set;
-  void** slots = static_cast<void**>(map_table(slot_count * sizeof(void*)));
+  Table<void*> table(slot_count);
+  void** slots = table.data();
   Random random(run.options.seed + thread);
   while (run.more) {
     fill(slots, slot_count, run.workload, random);
@@ -108,7 +109,6 @@ void worker(void* context, unsigned thread) {
     run.meeting.wait();
     drain(slots, slot_count);
   }
-  unmap_table(slots, slot_count * sizeof(void*));
 }
 
 const Workload& find_workload(const char* name) {
