@@ -117,8 +117,8 @@ void Allocator<C>::deallocate_slow(Ctx* ctx, void* p, const char* operation) noe
   if (p == nullptr) return;
   const Page* const unit = arena_.so_page_of(ClientPtr(p));
   if (unit == nullptr) return deallocate_foreign(ctx, p, operation);
-  Page& page = arena_.page(unit->head);
-  const BlockView view = locate_in_page(page, ClientPtr(p));
+  Page& page = arena_.head_of(*unit);
+  const BlockView view = locate_in_page(*unit, page, ClientPtr(p));
   if (HAKMEM_UNLIKELY(view.fault != Fault::kNone)) fail(ctx, p, operation, view);
   if (ctx != nullptr && page.owner.load_relaxed() == ctx) {  // relaxed: as on the hot path
     deallocate_local(*ctx, page, view.slot);
@@ -177,16 +177,15 @@ void Allocator<C>::release_place(Ctx& ctx, const MagazinePlace<C>& place) noexce
 template <class C>
 void Allocator<C>::deallocate_remote(Ctx* ctx, Page& page, std::uint32_t slot,
                                      const FaultContext& call) noexcept {
-  if constexpr (C::kMitigations.check_frees) {
-    if (HAKMEM_UNLIKELY(!mark_remote(page, slot))) {
-      BlockView view = locate_in_page(page, ClientPtr(call.pointer));
-      view.fault = Fault::kDoubleFree;
-      fail(ctx, reinterpret_cast<void*>(call.pointer), call.operation, view);
-    }
+  std::uint32_t head = kNoSlot;
+  if (HAKMEM_UNLIKELY(!mark_remote(page, slot, &head))) {
+    BlockView view = locate_in_page(page, page, ClientPtr(call.pointer));
+    view.fault = Fault::kDoubleFree;
+    fail(ctx, reinterpret_cast<void*>(call.pointer), call.operation, view);
   }
   const std::uint8_t size_class = page.class_idx;
   Ctx* const owner = page.owner.load_relaxed();  // relaxed: a page with a live block stays owned
-  post(arena_, owner->pending, page, slot);
+  post(arena_, owner->pending, page, slot, head);
   if (ctx != nullptr && ctx->counting()) {
     ctx->stats.by_class[size_class].free_calls.add();
     ctx->stats.by_class[size_class].free_remote.add();
@@ -234,11 +233,13 @@ void Allocator<C>::cache_v1_block(Ctx& ctx, void* p, const BlockView& view,
                  [&](const MagazinePlace<C>& place) { release_place(ctx, place); });
   }
   auto* const entry = v1_.entry_of(ClientPtr(p));
-  // By exchange: another thread may be freeing the same block.
-  if (entry->exchange_acq_rel(kEntryCached) != kEntryLive) {
-    BlockView twice = view;
-    twice.fault = Fault::kDoubleFree;
-    fail(&ctx, p, operation, twice);
+  if constexpr (C::kMitigations.check_frees) {
+    // By exchange: another thread may be freeing the same block.
+    if (entry->exchange_acq_rel(kEntryCached) != kEntryLive) {
+      BlockView twice = view;
+      twice.fault = Fault::kDoubleFree;
+      fail(&ctx, p, operation, twice);
+    }
   }
   *magazine.top++ = make_place<C>(p, entry);
 }
@@ -249,7 +250,7 @@ void Allocator<C>::fail(Ctx* ctx, const void* p, const char* operation,
   BlockView view = found;
   const Page* const unit = arena_.so_page_of(ClientPtr(p));
   if (unit != nullptr) {
-    const Ctx* const owner = arena_.page(unit->head).owner.load_relaxed();  // relaxed: a hint
+    const Ctx* const owner = unit->owner.load_relaxed();  // relaxed: a hint
     if (owner != nullptr) view.owner = owner->number;
   }
   if (view.fault == Fault::kNotMine) view.fault = Fault::kInvalidFree;
@@ -261,7 +262,7 @@ void Allocator<C>::fail(Ctx* ctx, const void* p, const char* operation,
 template <class C>
 BlockView Allocator<C>::locate(const void* p) noexcept {
   const Page* const unit = arena_.so_page_of(ClientPtr(p));
-  if (unit != nullptr) return locate_in_page(arena_.page(unit->head), ClientPtr(p));
+  if (unit != nullptr) return locate_in_page(*unit, arena_.head_of(*unit), ClientPtr(p));
   BlockView view = large_.locate(ClientPtr(p));
   if (view.fault == Fault::kNotMine) view = v1_.locate(ClientPtr(p));
   return view.fault == Fault::kNotMine ? large_.diagnose(ClientPtr(p)) : view;
@@ -285,6 +286,13 @@ bool Allocator<C>::size_fits(const BlockView& live, std::size_t alignment, std::
   }
   if (Sizes::kBinTable[bin].block_size == live.block_size) return true;
   return rule == SizeRule::kMayBeShrunk && n >= live.block_size / 2;
+}
+
+// A good enough fit: the same block size, or at least half of it is still used.
+template <class C>
+bool Allocator<C>::stays_in_place(std::size_t old, std::size_t n) noexcept {
+  if (n > old || old > C::Geometry::kBlockMax) return false;
+  return n >= old / 2 || Sizes::info(Sizes::bin_of(n)).block_size == old;
 }
 
 template <class C>
