@@ -45,6 +45,11 @@ class Arena {
     return &pages_[(p.address() - base_) >> Geometry::kUnitShift];
   }
 
+  // The record of the first unit of the page that `unit` is part of, or was part of last; `unit`
+  // itself, with base 0, where there never was a page.
+  Page& head_of(const Page& unit) const noexcept {
+    return pages_[unit.base == 0 ? unit_of(unit) : unit.head];
+  }
   Page& page(std::uint32_t unit) const noexcept { return pages_[unit]; }
   std::uint32_t unit_of(const Page& page) const noexcept {
     return static_cast<std::uint32_t>(&page - pages_);

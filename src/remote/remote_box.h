@@ -1,10 +1,11 @@
 // Remote frees: how a block gets back to the context that owns its page.
 //
 //   post (any thread)                         drain (owner, or whoever holds the parked context)
-//   1 entry: LIVE -> REMOTE by exchange       1 take the whole pending stack by exchange
-//   2 push the slot on the page's stack       2 per page: read its link, take the page's whole
-//   3 stack was empty: push the page on         remote stack by exchange
-//     the owner's pending stack               3 hand each slot to the caller
+//   1 entry: LIVE -> REMOTE(head) by          1 take the whole pending stack by exchange
+//     exchange                                2 per page: read its link, take the page's whole
+//   2 push the slot on the page's stack         remote stack by exchange
+//   3 stack was empty: push the page on       3 hand each slot to the caller
+//     the owner's pending stack
 //
 // Whole stacks are taken at once, so there is no ABA, and work is bounded by the slots of a page.
 // Edges: R1 block contents: post's release on remote_head -> drain's acquire.
@@ -30,41 +31,58 @@ struct PendingPages {
   bool empty() const noexcept { return head.load_relaxed() == SoPage<C>::kNoPage; }
 };
 
-// Marks a live slot as freed by another context. False when it was not LIVE: a double free, also
-// when both frees come at the same moment from two threads.
+// The owner's own free, which uses no exchange, came in between another thread's two steps.
 template <class C>
-bool mark_remote(SoPage<C>& page, std::uint32_t slot) noexcept {
-  const EntryBits before = page.entries[slot].exchange_acq_rel(remote_entry(kNoSlot));
-  return before == kEntryLive;
+[[noreturn]] HAKMEM_COLD void report_raced_double_free(const SoPage<C>& page, std::uint32_t slot,
+                                                       const char* operation) noexcept {
+  const ClientPtr p(page.slot_address(slot));
+  BlockView view = locate_in_page(page, page, p);
+  view.fault = Fault::kDoubleFree;
+  report_fault({operation, p.address(), 0, 0}, view);
 }
 
-// Requires: mark_remote(page, slot) succeeded (or checks are compiled out). `pending` is that of
-// the page's owner.
+// Links a slot that is already REMOTE to another head. By exchange, so that an owner's free that
+// raced with this one is seen and not overwritten.
 template <class C>
-void post(const Arena<C>& arena, PendingPages<C>& pending, SoPage<C>& page,
-          std::uint32_t slot) noexcept {
-  std::uint32_t head = page.remote_head.load_relaxed();  // relaxed: the exchange decides
-  do {
-    // relaxed: published by the release below (R1)
-    page.entries[slot].store_relaxed(remote_entry(static_cast<EntryBits>(head)));
-  } while (!page.remote_head.cas_weak_release_relaxed(head, slot));
+void relink_remote(SoPage<C>& page, std::uint32_t slot, std::uint32_t head) noexcept {
+  const EntryBits link = remote_entry(static_cast<EntryBits>(head));
+  if constexpr (C::kMitigations.check_frees) {
+    const EntryBits before = page.entries[slot].exchange_relaxed(link);  // relaxed: R1 publishes
+    if (entry_kind(before) != kEntryRemote) report_raced_double_free(page, slot, "free");
+  } else {
+    page.entries[slot].store_relaxed(link);  // relaxed: R1 publishes
+  }
+}
+
+// Marks a live slot as freed by another context and links it to the head of the page's stack as it
+// is now, which `*head` then holds. False when it was not LIVE: a double free, also when both
+// frees come at the same moment from two threads.
+template <class C>
+bool mark_remote(SoPage<C>& page, std::uint32_t slot, std::uint32_t* head) noexcept {
+  *head = page.remote_head.load_relaxed();  // relaxed: post's exchange decides
+  const EntryBits link = remote_entry(static_cast<EntryBits>(*head));
+  if constexpr (C::kMitigations.check_frees) {
+    return page.entries[slot].exchange_acq_rel(link) == kEntryLive;
+  } else {
+    page.entries[slot].store_relaxed(link);  // relaxed: R1 publishes
+    return true;
+  }
+}
+
+// Requires: mark_remote(page, slot, &head) succeeded. `pending` is that of the page's owner.
+template <class C>
+void post(const Arena<C>& arena, PendingPages<C>& pending, SoPage<C>& page, std::uint32_t slot,
+          std::uint32_t head) noexcept {
+  while (!page.remote_head.cas_weak_release_relaxed(head, slot)) {  // R1
+    relink_remote(page, slot, head);
+  }
   if (head != kNoSlot) return;
 
   const std::uint32_t unit = arena.unit_of(page);
   std::uint32_t first = pending.head.load_relaxed();  // relaxed: the exchange decides
   do {
     page.next_pending.store_relaxed(first);  // relaxed: published by the release below (R2)
-  } while (!pending.head.cas_weak_release_relaxed(first, unit));
-}
-
-// The owner's own free, which uses no exchange, came in between another thread's two steps.
-template <class C>
-[[noreturn]] HAKMEM_COLD void report_raced_double_free(const SoPage<C>& page,
-                                                       std::uint32_t slot) noexcept {
-  const ClientPtr p(page.slot_address(slot));
-  BlockView view = locate_in_page(page, p);
-  view.fault = Fault::kDoubleFree;
-  report_fault({"remote-drain", p.address(), 0, 0}, view);
+  } while (!pending.head.cas_weak_release_relaxed(first, unit));  // R2
 }
 
 // Hands every slot that was posted so far to `give(page, slot)`. Owner only.
@@ -81,7 +99,7 @@ void drain_owner_only(const Arena<C>& arena, PendingPages<C>& pending, Give&& gi
       const EntryBits entry = page.entries[slot].load_relaxed();  // relaxed: R1
       if constexpr (C::kMitigations.check_frees) {
         // A free by the owner raced with this one: the same block was freed twice.
-        if (entry_kind(entry) != kEntryRemote) report_raced_double_free(page, slot);
+        if (entry_kind(entry) != kEntryRemote) report_raced_double_free(page, slot, "remote-drain");
       }
       give(page, slot);
       slot = entry_link(entry);
