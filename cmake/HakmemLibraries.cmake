@@ -1,5 +1,5 @@
 # The libraries. Every .cc under src/ is compiled once per flavour; src/entry/override_*.cc, which define malloc and
-# operator new, go into the override libraries only.
+# operator new, go into the override libraries only, those named ..._shared.cc and ..._static.cc only into that kind.
 #
 #   hardened: hakmem_shared hakmem_static          libhakmem.so libhakmem.a
 #   perf:     hakmem_perf_shared hakmem_perf_static libhakmem-perf.so libhakmem-perf.a
@@ -7,6 +7,12 @@
 file(GLOB_RECURSE hakmem_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*.cc")
 set(hakmem_override_sources ${hakmem_sources})
 list(FILTER hakmem_override_sources INCLUDE REGEX "/src/entry/override_[^/]*\\.cc$")
+foreach(kind IN ITEMS shared static)
+  set(hakmem_override_${kind}_sources ${hakmem_override_sources})
+  list(FILTER hakmem_override_${kind}_sources INCLUDE REGEX "_${kind}\\.cc$")
+endforeach()
+set(hakmem_override_common_sources ${hakmem_override_sources})
+list(FILTER hakmem_override_common_sources EXCLUDE REGEX "_(shared|static)\\.cc$")
 set(hakmem_core_sources ${hakmem_sources})
 list(FILTER hakmem_core_sources EXCLUDE REGEX "/src/entry/override_[^/]*\\.cc$")
 # operator new throws bad_alloc, the one exception in the allocator.
@@ -30,18 +36,18 @@ endfunction()
 
 # STEM is the target prefix, OUTPUT the file name, both fixed by what users link.
 function(hakmem_flavour_libraries flavour stem output)
-  set(objects $<TARGET_OBJECTS:hakmem_${flavour}_core_objects>)
-  if(hakmem_override_sources)
-    hakmem_objects(hakmem_${flavour}_override_objects ${flavour} ${hakmem_override_sources})
-    list(APPEND objects $<TARGET_OBJECTS:hakmem_${flavour}_override_objects>)
-  endif()
-  add_library(${stem}_shared SHARED ${objects})
-  add_library(${stem}_static STATIC ${objects})
+  foreach(kind IN ITEMS common shared static)
+    hakmem_objects(hakmem_${flavour}_${kind}_objects ${flavour} ${hakmem_override_${kind}_sources})
+  endforeach()
+  set(objects $<TARGET_OBJECTS:hakmem_${flavour}_core_objects> $<TARGET_OBJECTS:hakmem_${flavour}_common_objects>)
+  add_library(${stem}_shared SHARED ${objects} $<TARGET_OBJECTS:hakmem_${flavour}_shared_objects>)
+  add_library(${stem}_static STATIC ${objects} $<TARGET_OBJECTS:hakmem_${flavour}_static_objects>)
   set_target_properties(${stem}_shared PROPERTIES
     OUTPUT_NAME ${output} VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
   set_target_properties(${stem}_static PROPERTIES OUTPUT_NAME ${output})
-  # as-needed: a preloaded allocator must not drag libstdc++ into C programs. now+relro: no writable GOT to attack.
-  target_link_options(${stem}_shared PRIVATE
+  # as-needed, static-libgcc: a preloaded allocator must not drag libstdc++ or libgcc_s into C programs.
+  # now+relro: no writable GOT to attack.
+  target_link_options(${stem}_shared PRIVATE -static-libgcc
     -Wl,--as-needed -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
   foreach(kind IN ITEMS shared static)
     target_include_directories(${stem}_${kind} INTERFACE

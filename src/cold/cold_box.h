@@ -95,7 +95,28 @@ class ColdBox {
     const LockGuard<C> guard(lock_);
     return slabs_used_;
   }
-  const Superslab& record_for_test(SlabIndex slab) const noexcept { return slabs_[slab.value()]; }
+  // Calls visit(bin, entries) for every page that is with a context. Reads superslab records only,
+  // not the pages': those are their owners'.
+  template <class Visit>
+  void for_each_lent_page(Visit&& visit) noexcept {
+    const LockGuard<C> guard(lock_);
+    for (std::uint32_t i = 0; i < slabs_used_; ++i) {
+      const Superslab& slab = slabs_[i];
+      const std::size_t stride = Sizes::kBinTable[slab.bin].entry_stride;
+      for (std::uint32_t k = 0; k < slab.pages; ++k) {
+        if ((slab.free_pages >> k & 1) != 0) continue;
+        visit(BinIndex(slab.bin), arena_->slab_entries(SlabIndex(i)) + k * stride);
+      }
+    }
+  }
+  // For audits of a box at rest (front/audit.h). `bin` is of no meaning for FREE.
+  Superslab& record_for_test(SlabIndex slab) noexcept HAKMEM_UNCHECKED {
+    return slabs_[slab.value()];
+  }
+  std::uint32_t list_head_for_test(Tier tier, BinIndex bin) noexcept HAKMEM_UNCHECKED {
+    if (tier == Tier::kFree) return free_.head;
+    return tier == Tier::kDraining ? draining_[bin.value()].head : hot_[bin.value()].head;
+  }
 
   void lock_for_fork() noexcept HAKMEM_ACQUIRE(lock_) { lock_.lock(); }
   void unlock_after_fork() noexcept HAKMEM_RELEASE(lock_) { lock_.unlock(); }

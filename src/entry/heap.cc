@@ -147,14 +147,14 @@ void deallocate_slow(void* p, const char* operation) noexcept {
   with_context([=](Ctx* ctx) { g_allocator.deallocate_slow(ctx, p, operation); });
 }
 
-void deallocate_sized_slow(void* p, const StatedSize& stated, const char* operation) noexcept {
+void deallocate_sized_slow(void* p, std::size_t n, std::size_t alignment, SizeRule rule,
+                           const char* operation) noexcept {
   if (p == nullptr) return;
   if constexpr (ProductionConfig::kMitigations.check_frees) {
     BlockView view = g_allocator.locate_live(t_context, p, operation);
-    if (!is_aligned(p, stated.alignment) ||
-        !g_allocator.size_fits(view, stated.alignment, stated.size, stated.rule)) {
+    if (!is_aligned(p, alignment) || !g_allocator.size_fits(view, alignment, n, rule)) {
       view.fault = Fault::kSizeMismatch;
-      report_fault({operation, ClientPtr(p).address(), stated.size, t_context->number}, view);
+      report_fault({operation, ClientPtr(p).address(), n, t_context->number}, view);
     }
   }
   deallocate_slow(p, operation);

@@ -22,19 +22,12 @@ void* allocate_zeroed(std::size_t n) noexcept;
 void* allocate_aligned(std::size_t alignment, std::size_t n) noexcept;  // any power of two
 void* reallocate(void* p, std::size_t n) noexcept;  // p != nullptr; nullptr: block untouched
 
-// What the caller of a sized free states about the block.
-struct StatedSize {
-  std::size_t size;
-  std::size_t alignment = 1;
-  SizeRule rule = SizeRule::kMayBeShrunk;
-};
-
 // A pointer that is not a live block ends in a fatal report that names `operation`, the function as
 // the program called it. nullptr is allowed. Keeps errno.
 HAKMEM_NOINLINE void deallocate_slow(void* p, const char* operation) noexcept;
 // Also reports a size or alignment that this block was not allocated with (flavours with checks).
-HAKMEM_NOINLINE void deallocate_sized_slow(void* p, const StatedSize& stated,
-                                           const char* operation) noexcept;
+HAKMEM_NOINLINE void deallocate_sized_slow(void* p, std::size_t n, std::size_t alignment,
+                                           SizeRule rule, const char* operation) noexcept;
 std::size_t usable_size(const void* p, const char* operation) noexcept;  // bytes; 0 for nullptr
 
 std::size_t trim() noexcept;  // bytes given back to the system
@@ -61,11 +54,11 @@ HAKMEM_ALWAYS_INLINE bool page_serves_size(const void* p, std::size_t n) noexcep
          arena.so_page_within(ClientPtr(p))->bin == Sizes::bin_of(n).value();
 }
 
-HAKMEM_ALWAYS_INLINE void deallocate_sized(void* p, const StatedSize& stated,
+HAKMEM_ALWAYS_INLINE void deallocate_sized(void* p, std::size_t n, SizeRule rule,
                                            const char* operation) noexcept {
   if constexpr (ProductionConfig::kMitigations.check_frees) {
-    if (HAKMEM_UNLIKELY(!page_serves_size(p, stated.size))) {
-      return deallocate_sized_slow(p, stated, operation);
+    if (HAKMEM_UNLIKELY(!page_serves_size(p, n))) {
+      return deallocate_sized_slow(p, n, 1, rule, operation);
     }
   }
   deallocate(p, operation);

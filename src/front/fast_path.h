@@ -13,7 +13,8 @@
 namespace hakmem {
 
 template <class C, class Slow>
-HAKMEM_ALWAYS_INLINE void* allocate_fast(Context<C>* ctx, std::size_t n, Slow&& slow) noexcept {
+HAKMEM_ALWAYS_INLINE void* allocate_fast(Context<C>* ctx, std::size_t n,
+                                         Slow&& slow) noexcept(noexcept(slow())) {
   Magazine<C>* found = nullptr;
   if (HAKMEM_LIKELY(n <= kFineLimit)) {
     found = ctx->ultra.of_fine_size[C::Sizes::fine_index(n)];

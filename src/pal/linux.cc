@@ -173,8 +173,7 @@ void LinuxPlatform::unmap(void* at, std::size_t bytes) noexcept {
 }
 
 std::size_t LinuxPlatform::page_bytes() noexcept {
-  static const std::size_t bytes = getauxval(AT_PAGESZ);
-  return bytes;
+  return static_cast<std::size_t>(getpagesize());
 }
 
 std::uint64_t LinuxPlatform::random() noexcept {
