@@ -124,12 +124,14 @@ class Allocator {
   void deallocate_foreign(Ctx* ctx, void* p, const char* operation) noexcept;
   void cache_v1_block(Ctx& ctx, void* p, const BlockView& view, const char* operation) noexcept;
   void give_to_page(Ctx& ctx, Page& page, std::uint32_t slot) noexcept;
+  void give_back(Ctx& ctx, Page& page, std::uint32_t slot) noexcept;
   void release_place(Ctx& ctx, const MagazinePlace<C>& place) noexcept;
 
   void prepare(Ctx& ctx) noexcept;
   void take_up_policy(Ctx& ctx) noexcept;
   void drain(Ctx& ctx) noexcept;
   void flush_all(Ctx& ctx) noexcept;
+  void retire_empty_pages(Ctx& ctx) noexcept;
   void scavenge_parked() noexcept;
   void set_warm_caps(const PolicySnapshot& policy) noexcept;
   [[noreturn]] void fail(Ctx* ctx, const void* p, const char* operation,

@@ -31,7 +31,7 @@ void Allocator<C>::park_context(Ctx& ctx) noexcept {
   flush_all(ctx);
   drain(ctx);
   for (SoClass<C>& cls : ctx.so.classes) cls.max_partial = 0;
-  hot(ctx).retire_empty_pages();
+  retire_empty_pages(ctx);
   contexts_.park(ctx);
 }
 
@@ -64,9 +64,15 @@ void Allocator<C>::take_up_policy(Ctx& ctx) noexcept {
 
 template <class C>
 void Allocator<C>::drain(Ctx& ctx) noexcept {
-  Hot hot_box = hot(ctx);
   drain_owner_only(arena_, ctx.pending,
-                   [&](Page& page, std::uint32_t slot) { hot_box.give(page, slot); });
+                   [&](Page& page, std::uint32_t slot) { give_back(ctx, page, slot); });
+}
+
+template <class C>
+void Allocator<C>::retire_empty_pages(Ctx& ctx) noexcept {
+  hot(ctx).retire_empty_pages([&](const Page& page) {
+    if (ctx.counting()) ctx.stats.by_class[page.class_idx].free_retire.add();
+  });
 }
 
 template <class C>
@@ -109,7 +115,7 @@ std::size_t Allocator<C>::trim(Ctx* ctx) noexcept {
   if (ctx != nullptr) {
     prepare(*ctx);
     flush_all(*ctx);
-    hot(*ctx).retire_empty_pages();
+    retire_empty_pages(*ctx);
   }
   contexts_.scavenge(~std::size_t{0}, [&](Ctx& parked) { drain(parked); });
   const std::size_t small = arena_.exists() ? cold_.trim() : 0;

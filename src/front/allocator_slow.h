@@ -167,9 +167,16 @@ void Allocator<C>::release_place(Ctx& ctx, const MagazinePlace<C>& place) noexce
   Page& page = arena_.page(unit->head);
   const std::uintptr_t offset = ClientPtr(place.block).address() - page.base;
   const auto slot = static_cast<std::uint32_t>(divide(offset, page.reciprocal).value);
+  give_back(ctx, page, slot);
+}
+
+// A block that goes back to its page without a call of the program: out of a magazine, or drained.
+// The call was counted when it was made; what happens to the page now is counted here.
+template <class C>
+void Allocator<C>::give_back(Ctx& ctx, Page& page, std::uint32_t slot) noexcept {
+  auto& stats = ctx.stats.by_class[page.class_idx];
   const GivePath path = hot(ctx).give(page, slot);
   if (!ctx.counting()) return;
-  auto& stats = ctx.stats.by_class[page.class_idx];
   if (path == GivePath::kPartial) stats.free_partial.add();
   if (path == GivePath::kRetire) stats.free_retire.add();
 }

@@ -32,10 +32,12 @@ HAKMEM_ALWAYS_INLINE void* allocate_fast(Context<C>* ctx, std::size_t n,
   }
   if constexpr (C::kCountHotPath) {
     auto& stats = ctx->stats.by_class[class_of_size(n)];
-    stats.route_hits.add();
     stats.alloc_calls.add();
-    stats.alloc_current_hit.add();
-    stats.alloc_ultra_hit.add();
+    if (ctx->policy->classes[class_of_size(n)].v3) {  // else C6 of v1 out of the front cache
+      stats.route_hits.add();
+      stats.alloc_current_hit.add();
+      stats.alloc_ultra_hit.add();
+    }
   }
   return top[-1].block;
 }

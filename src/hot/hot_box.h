@@ -72,12 +72,15 @@ class HotBox {
     return GivePath::kPartial;
   }
 
-  // Gives every empty page back, whatever max_partial says. For parking and trimming.
-  void retire_empty_pages() noexcept {
+  // Gives every empty page back, whatever max_partial says, after retiring(page). For parking and
+  // trimming.
+  template <class Retiring>
+  void retire_empty_pages(Retiring&& retiring) noexcept {
     for (SoClass<C>& cls : ctx_.classes) {
       if (cls.current != nullptr && cls.current->used == 0) {
         Page& page = *cls.current;
         cls.current = nullptr;
+        retiring(page);
         retire(cls, page);
       }
       for (std::uint32_t unit = cls.partial; unit != Page::kNoPage;) {
@@ -85,6 +88,7 @@ class HotBox {
         unit = page.next;
         if (page.used != 0) continue;
         unlink_partial(cls, page);
+        retiring(page);
         retire(cls, page);
       }
     }
