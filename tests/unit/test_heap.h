@@ -1,0 +1,81 @@
+// What the unit tests of the boxes share: the configurations, the boxes below the hot box set up
+// over a FakePlatform, and a whole allocator with one context.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/atomic.h"
+#include "cold/cold_box.h"
+#include "config/config.h"
+#include "front/allocator_cold.h"
+#include "front/allocator_slow.h"
+#include "front/audit.h"
+#include "pal/fake.h"
+
+namespace hakmem::test {
+
+// Pages of 4 slots, superslabs of 2 pages: every edge within a few operations.
+struct Small : Config<SmallGeometry, FakePlatform, StdWorld, kHardenedMitigations> {};
+struct SmallPerf : Config<SmallGeometry, FakePlatform, StdWorld, kPerfMitigations> {};
+// The sizes of production.
+struct Full : Config<ProductionGeometry, FakePlatform, StdWorld, kHardenedMitigations> {};
+struct FullPerf : Config<ProductionGeometry, FakePlatform, StdWorld, kPerfMitigations> {};
+
+template <class C>
+constexpr BinIndex bin_of(std::size_t n) {
+  return C::Sizes::bin_of(n);
+}
+
+// Arena and cold box, and a context that pages can name as their owner.
+template <class C>
+struct Boxes {
+  FakePlatform platform;
+  Arena<C> arena;
+  ColdBox<C> cold;
+  std::unique_ptr<Context<C>> context = std::make_unique<Context<C>>();
+  Rng rng{7};
+
+  Boxes() {
+    arena.init(platform);
+    cold.init(platform, arena);
+  }
+  PageOwner<C> owner(BinIndex bin) { return {context.get(), &context->ultra.front[bin.value()]}; }
+  SoPage<C>* borrow(BinIndex bin) { return cold.refill_page(bin, owner(bin)); }
+};
+
+// An allocator, and one context that the test's calls go through.
+template <class C>
+struct Heap {
+  std::unique_ptr<Allocator<C>> allocator = std::make_unique<Allocator<C>>();
+  Context<C>* ctx = nullptr;
+
+  explicit Heap(const PolicySnapshot& policy = default_policy()) {
+    allocator->init(policy);
+    ctx = allocator->attach_context();
+  }
+  void* take(std::size_t n) { return allocator->allocate(ctx, n); }
+  void give(void* p) { allocator->deallocate(ctx, p); }
+  FakePlatform& platform() { return allocator->platform(); }
+  SoPage<C>& page_of(const void* p) {
+    return allocator->arena().head_of(*allocator->arena().so_page_of(ClientPtr(p)));
+  }
+  std::uint32_t slot_of(const void* p) {
+    return static_cast<std::uint32_t>(
+        divide(ClientPtr(p).address() - page_of(p).base, page_of(p).reciprocal).value);
+  }
+  SlotState state_of(const void* p) { return allocator->locate(p).state; }
+  SoClass<C>& class_of(std::size_t n) { return ctx->so.classes[bin_of<C>(n).value()]; }
+  Magazine<C>& magazine_of(std::size_t n) { return ctx->ultra.magazine(bin_of<C>(n)); }
+  // nullptr when all laws hold.
+  laws::Broken audit() { return hakmem::audit(*allocator); }
+};
+
+inline PolicySnapshot counting_policy() {
+  PolicySnapshot policy = default_policy();
+  policy.count = true;
+  return policy;
+}
+
+}  // namespace hakmem::test
