@@ -3,6 +3,11 @@
 needs=(clang++-19 ld.lld-19 awk nm)
 witness=(clang++-19 ld.lld-19)
 
+# A copy: someone may edit the tree between the two runs.
+prepare() {
+  cp -R "$PROGRAMS/../../src" "$PROGRAMS/../../include" "$INPUT"
+}
+
 workload() {
   local source
   clang++-19 --version | head -n 1
@@ -12,8 +17,8 @@ workload() {
   sha256sum templates.o
   # Sources of ours: a small one, and the one that instantiates the whole allocator.
   for source in report/report entry/heap; do
-    clang++-19 -std=c++20 -O2 -g -fno-exceptions -fno-rtti -DHAKMEM_FLAVOUR_HARDENED=1 -I"$PROGRAMS/../../src" \
-      -I"$PROGRAMS/../../include" -c "$PROGRAMS/../../src/$source.cc" -o own.o 2>&1
+    clang++-19 -std=c++20 -O2 -g -fno-exceptions -fno-rtti -DHAKMEM_FLAVOUR_HARDENED=1 -I"$INPUT/src" \
+      -I"$INPUT/include" -c "$INPUT/src/$source.cc" -o own.o 2>&1
     nm -C own.o | sha256sum
     sha256sum own.o
   done
