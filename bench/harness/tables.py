@@ -20,6 +20,14 @@ def _number(value, digits=2):
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def _rate(value):
+    """ops/s with three significant digits or so: from 71 for whole-block faults to 550M."""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if value is not None and value >= size:
+            return f"{value / size:.{2 if value < 100 * size else 1}f}{unit}"
+    return "-" if value is None else f"{value:.0f}"
+
+
 def _geometric_mean(values):
     values = [value for value in values if value]
     return math.exp(sum(map(math.log, values)) / len(values)) if values else None
@@ -37,8 +45,8 @@ def speed_table(measurements, rows, names):
         spreads = [measurements.spread(row.name, name) for name in names]
         known = [spread for spread in spreads if spread is not None]
         noise = f"{100 * max(known):.0f}%" if known else "-"
-        lines.append([row.name, *(_number(m and m / 1e6) for m in medians), noise])
-    return format_table(["M ops/s", *names, "noise"], lines)
+        lines.append([row.name, *map(_rate, medians), noise])
+    return format_table(["ops/s", *names, "noise"], lines)
 
 
 def ratio_table(measurements, rows, names):
