@@ -2,8 +2,10 @@
 // Everything here is off the hot path and under one lock.
 //
 //   refill_page: HOT with a free page -> DRAINING -> FREE (purged if it changes its bin) -> new
-//   retire_page: keeps the page's memory while its class has fewer than warm_cap such pages, else
-//                gives the memory back at once
+//   retire_page: the page keeps its memory (it is warm). Up to warm_cap such pages of a class stay;
+//                the others are purged, superslab by superslab, once nothing has come to theirs for
+//                one to two decay periods. Time is looked at in refill and retire: no thread is
+//                needed, and no owner.
 //
 // A superslab serves one bin until it is empty, so a stale pointer never sees another type's
 // blocks. Laws: S1-S3 (laws/slab_laws.h). Tests: tests/unit/cold_test.cc.
@@ -48,6 +50,7 @@ class ColdBox {
   Page* refill_page(BinIndex bin, PageOwner<C> owner) noexcept {
     const Lent lent = lend_page(bin);
     if (lent.slab == Superslab::kNone) return nullptr;
+    purge_decayed();
     Page& page = set_up_page(bin, lent);
     if (!lent.has_guard) install_guard(page);
     set_owner(page, owner);
@@ -59,9 +62,8 @@ class ColdBox {
     const BinIndex bin(static_cast<std::uint8_t>(page.bin));
     page.flags = PageFlag::kRetired;
     set_owner(page, {});
-    const bool warm = reserve_warm_place(page.class_idx, page_bytes(bin));
-    if (!warm) platform_->purge(reinterpret_cast<void*>(page.base), page_bytes(bin));
-    take_back(page, warm);
+    take_back(page, page_bytes(bin));
+    purge_decayed();
   }
 
   // Free pages of a class that keep their memory; set from the policy snapshot.
@@ -122,6 +124,9 @@ class ColdBox {
   void unlock_after_fork() noexcept HAKMEM_RELEASE(lock_) { lock_.unlock(); }
 
  private:
+  static constexpr std::uint64_t kDecayPeriodMs = 250;
+  static constexpr std::size_t kPurgeBatch = 16;
+
   static constexpr std::size_t page_bytes(BinIndex bin) noexcept {
     return std::size_t{1} << Sizes::info(bin).page_shift;
   }
@@ -258,24 +263,96 @@ class ColdBox {
     }
   }
 
-  // Whether one more free page of the class may keep its memory; if so it is counted already.
-  bool reserve_warm_place(std::uint8_t size_class, std::size_t bytes) noexcept {
-    const LockGuard<C> guard(lock_);
-    if (warm_[size_class] >= warm_cap_[size_class]) return false;
-    ++warm_[size_class];
-    totals_.warm_bytes += bytes;
-    return true;
-  }
-
-  void take_back(Page& page, bool warm) noexcept {
+  void take_back(Page& page, std::size_t bytes) noexcept {
     const LockGuard<C> guard(lock_);
     const std::uint32_t i = page.slab_ref.value();
     Superslab& slab = slabs_[i];
     const std::uint32_t bit = 1u << page_number(page);
     slab.free_pages |= bit;
-    if (warm) slab.warm_pages |= bit;
-    totals_.lent_bytes -= page_bytes(BinIndex(slab.bin));
+    slab.warm_pages |= bit;
+    slab.warm_since = period_;
+    ++warm_[page.class_idx];
+    totals_.warm_bytes += bytes;
+    totals_.lent_bytes -= bytes;
     update_tier(i);
+  }
+
+  // Once per period: purges what has been warm for more than one, beyond the caps.
+  void purge_decayed() noexcept {
+    const auto now = static_cast<std::uint32_t>(platform_->clock_ms() / kDecayPeriodMs);
+    if (HAKMEM_LIKELY(now == seen_period_.load_relaxed())) return;  // relaxed: a hint only
+    seen_period_.store_relaxed(now);
+    for (std::uint32_t next = 0; next != Superslab::kNone;) next = purge_some(next, now);
+  }
+
+  // Purges up to kPurgeBatch superslabs from number `i` on; the pages are out of reach meanwhile,
+  // so that the system calls need no lock. Returns where to go on, kNone at the end.
+  std::uint32_t purge_some(std::uint32_t i, std::uint32_t now) noexcept {
+    std::array<Purge, kPurgeBatch> batch;
+    std::size_t n = 0;
+    {
+      const LockGuard<C> guard(lock_);
+      period_ = now;
+      for (; i < slabs_used_ && n < kPurgeBatch; ++i) {
+        const std::uint32_t pages = decayed_pages(slabs_[i], now);
+        if (pages != 0) batch[n++] = withdraw(i, pages);
+      }
+      if (i == slabs_used_) i = Superslab::kNone;
+    }
+    for (std::size_t k = 0; k < n; ++k) purge_pages(batch[k]);
+    const LockGuard<C> guard(lock_);
+    for (std::size_t k = 0; k < n; ++k) {
+      slabs_[batch[k].slab].free_pages |= batch[k].pages;
+      update_tier(batch[k].slab);
+    }
+    return i;
+  }
+
+  struct Purge {
+    std::uint32_t slab;
+    std::uint32_t pages;       // bit k: page k
+    std::size_t page_bytes;
+  };
+
+  // The warm pages of a superslab that nothing has come to for a whole period, beyond the cap.
+  std::uint32_t decayed_pages(const Superslab& slab, std::uint32_t now) noexcept
+      HAKMEM_REQUIRES(lock_) {
+    if (slab.warm_pages == 0 || now - slab.warm_since < 2) return 0;
+    const std::uint8_t size_class = Sizes::kBinTable[slab.bin].size_class;
+    const std::uint32_t excess =
+        warm_[size_class] > warm_cap_[size_class] ? warm_[size_class] - warm_cap_[size_class] : 0;
+    std::uint32_t pages = slab.warm_pages;
+    while (static_cast<std::uint32_t>(std::popcount(pages)) > excess) pages &= pages - 1;
+    return pages;
+  }
+
+  // Takes free warm pages out of everybody's reach; they are then neither warm nor lent.
+  Purge withdraw(std::uint32_t i, std::uint32_t pages) noexcept HAKMEM_REQUIRES(lock_) {
+    Superslab& slab = slabs_[i];
+    if (slab.listed) unlink_slab(slabs_, list_of(slab), i);
+    slab.free_pages &= ~pages;
+    for (std::uint32_t rest = pages; rest != 0; rest &= rest - 1) {
+      forget_warm(slab, static_cast<std::uint32_t>(std::countr_zero(rest)));
+    }
+    if (slab.free_pages != 0) link_slab(slabs_, list_of(slab), i);
+    return {i, pages, page_bytes(BinIndex(slab.bin))};
+  }
+
+  // One call per run of neighbours.
+  void purge_pages(const Purge& purge) noexcept {
+    const std::uintptr_t base = arena_->slab_address(SlabIndex(purge.slab));
+    for (std::uint32_t rest = purge.pages; rest != 0;) {
+      const auto first = static_cast<std::uint32_t>(std::countr_zero(rest));
+      const auto count = static_cast<std::uint32_t>(std::countr_one(rest >> first));
+      platform_->purge(reinterpret_cast<void*>(base + first * purge.page_bytes),
+                       count * purge.page_bytes);
+      rest &= count + first == 32 ? 0u : ~0u << (first + count);
+    }
+  }
+
+  SlabList& list_of(const Superslab& slab) noexcept HAKMEM_REQUIRES(lock_) {
+    if (slab.tier == Tier::kFree) return free_;
+    return slab.tier == Tier::kDraining ? draining_[slab.bin] : hot_[slab.bin];
   }
 
   void forget_warm(Superslab& slab, std::uint32_t k) noexcept HAKMEM_REQUIRES(lock_) {
@@ -299,8 +376,7 @@ class ColdBox {
   void update_tier(std::uint32_t i) noexcept HAKMEM_REQUIRES(lock_) {
     Superslab& slab = slabs_[i];
     const auto free = static_cast<std::uint32_t>(std::popcount(slab.free_pages));
-    SlabList& list = slab.tier == Tier::kDraining ? draining_[slab.bin] : hot_[slab.bin];
-    if (slab.listed) unlink_slab(slabs_, list, i);
+    if (slab.listed) unlink_slab(slabs_, list_of(slab), i);
     if (free == slab.pages) {
       set_tier(i, Tier::kFree);
       link_slab(slabs_, free_, i);
@@ -331,6 +407,8 @@ class ColdBox {
   std::array<std::uint32_t, kClassesMax> warm_ HAKMEM_GUARDED_BY(lock_){};
   std::array<std::uint32_t, kClassesMax> warm_cap_ HAKMEM_GUARDED_BY(lock_){};
   std::size_t budget_ HAKMEM_GUARDED_BY(lock_) = 0;
+  std::uint32_t period_ HAKMEM_GUARDED_BY(lock_) = 0;
+  typename C::World::template atomic<std::uint32_t> seen_period_{0};
   ColdTotals totals_ HAKMEM_GUARDED_BY(lock_){};
 };
 

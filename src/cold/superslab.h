@@ -18,6 +18,7 @@ struct Superslab {
   std::uint32_t free_pages = 0;  // bit k: page k is with the cold box
   std::uint32_t warm_pages = 0;  // bit k: page k is free and still holds memory
   std::uint32_t guarded = 0;     // bit k: page k has its guard
+  std::uint32_t warm_since = 0;  // decay period in which a page last became warm
   std::uint32_t next = kNone;    // list of its tier (and bin)
   std::uint32_t prev = kNone;
   std::uint8_t bin = 0;

@@ -125,7 +125,8 @@ class Allocator {
   void cache_v1_block(Ctx& ctx, void* p, const BlockView& view, const char* operation) noexcept;
   void give_to_page(Ctx& ctx, Page& page, std::uint32_t slot) noexcept;
   void give_back(Ctx& ctx, Page& page, std::uint32_t slot) noexcept;
-  void release_place(Ctx& ctx, const MagazinePlace<C>& place) noexcept;
+  static void count_given_back(Ctx& ctx, std::uint8_t size_class, GivePath path) noexcept;
+  void flush(Ctx& ctx, Magazine<C>& magazine, std::size_t count) noexcept;
 
   void prepare(Ctx& ctx) noexcept;
   void take_up_policy(Ctx& ctx) noexcept;

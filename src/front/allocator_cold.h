@@ -55,8 +55,7 @@ void Allocator<C>::take_up_policy(Ctx& ctx) noexcept {
     const bool wanted = policy.front_cached(size_class);
     if (wanted && !ctx.ultra.is_open(bin)) ctx.ultra.open(bin);
     if (!wanted && ctx.ultra.is_open(bin)) {
-      Ultra::flush(magazine, magazine.size(),
-                   [&](const MagazinePlace<C>& place) { release_place(ctx, place); });
+      flush(ctx, magazine, magazine.size());
       ctx.ultra.close(bin);
     }
   }
@@ -79,8 +78,7 @@ template <class C>
 void Allocator<C>::flush_all(Ctx& ctx) noexcept {
   for (std::size_t b = 0; b < Sizes::kBins; ++b) {
     Magazine<C>& magazine = ctx.ultra.magazine(BinIndex(static_cast<std::uint8_t>(b)));
-    Ultra::flush(magazine, magazine.size(),
-                 [&](const MagazinePlace<C>& place) { release_place(ctx, place); });
+    flush(ctx, magazine, magazine.size());
   }
 }
 

@@ -136,8 +136,7 @@ void Allocator<C>::deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot) no
   if (!ctx.ultra.is_open(bin)) return give_to_page(ctx, page, slot);
   Magazine<C>& magazine = ctx.ultra.magazine(bin);
   if (magazine.full()) {
-    Ultra::flush(magazine, (magazine.size() + 1) / 2,
-                 [&](const MagazinePlace<C>& place) { release_place(ctx, place); });
+    flush(ctx, magazine, (magazine.size() + 1) / 2);
   }
   if constexpr (C::kMitigations.check_frees) page.entries[slot].store_relaxed(kEntryCached);
   *magazine.top++ = make_place<C>(page.slot_address(slot), &page.entries[slot]);
@@ -156,27 +155,37 @@ void Allocator<C>::give_to_page(Ctx& ctx, Page& page, std::uint32_t slot) noexce
   }
 }
 
-// A block that leaves a magazine goes back to where it came from.
+// The oldest blocks of a magazine go back to their pages (or to v1, HAKMEM_TINY_C6_HOT).
 template <class C>
-void Allocator<C>::release_place(Ctx& ctx, const MagazinePlace<C>& place) noexcept {
-  const Page* const unit = arena_.so_page_of(ClientPtr(place.block));
-  if (unit == nullptr) {
-    v1_.release_cached(ClientPtr(place.block));
-    return;
-  }
-  Page& page = arena_.page(unit->head);
-  const std::uintptr_t offset = ClientPtr(place.block).address() - page.base;
-  const auto slot = static_cast<std::uint32_t>(divide(offset, page.reciprocal).value);
-  give_back(ctx, page, slot);
+void Allocator<C>::flush(Ctx& ctx, Magazine<C>& magazine, std::size_t count) noexcept {
+  Hot hot_box = hot(ctx);
+  const bool counting = ctx.counting();
+  Ultra::flush(magazine, count, [&](const MagazinePlace<C>& place) {
+    const ClientPtr block(place.block);
+    const Page* const unit = arena_.so_page_of(block);
+    if (HAKMEM_UNLIKELY(unit == nullptr)) {
+      v1_.release_cached(block);
+      return;
+    }
+    Page& page = arena_.page(unit->head);
+    const std::uint8_t size_class = page.class_idx;
+    const GivePath path = hot_box.give(page, slot_of(page, place));
+    if (HAKMEM_UNLIKELY(counting)) count_given_back(ctx, size_class, path);
+  });
+}
+
+template <class C>
+void Allocator<C>::give_back(Ctx& ctx, Page& page, std::uint32_t slot) noexcept {
+  const std::uint8_t size_class = page.class_idx;
+  const GivePath path = hot(ctx).give(page, slot);
+  if (ctx.counting()) count_given_back(ctx, size_class, path);
 }
 
 // A block that goes back to its page without a call of the program: out of a magazine, or drained.
 // The call was counted when it was made; what happens to the page now is counted here.
 template <class C>
-void Allocator<C>::give_back(Ctx& ctx, Page& page, std::uint32_t slot) noexcept {
-  auto& stats = ctx.stats.by_class[page.class_idx];
-  const GivePath path = hot(ctx).give(page, slot);
-  if (!ctx.counting()) return;
+void Allocator<C>::count_given_back(Ctx& ctx, std::uint8_t size_class, GivePath path) noexcept {
+  auto& stats = ctx.stats.by_class[size_class];
   if (path == GivePath::kPartial) stats.free_partial.add();
   if (path == GivePath::kRetire) stats.free_retire.add();
 }
@@ -236,8 +245,7 @@ void Allocator<C>::cache_v1_block(Ctx& ctx, void* p, const BlockView& view,
     ctx.stats.by_class[view.size_class].free_fb_v1.add();
   }
   if (magazine.full()) {
-    Ultra::flush(magazine, (magazine.size() + 1) / 2,
-                 [&](const MagazinePlace<C>& place) { release_place(ctx, place); });
+    flush(ctx, magazine, (magazine.size() + 1) / 2);
   }
   auto* const entry = v1_.entry_of(ClientPtr(p));
   if constexpr (C::kMitigations.check_frees) {

@@ -61,15 +61,9 @@ class HotBox {
   GivePath give(Page& page, std::uint32_t slot) noexcept {
     SoClass<C>& cls = ctx_.classes[page.bin];
     give_slot_owner_only(page, slot);
-    if (page.used == 0) return place_empty_page(cls, page);
-    if (&page == cls.current) return GivePath::kCurrent;
-    if (cls.current == nullptr) {
-      if (page.flags == PageFlag::kPartial) unlink_partial(cls, page);
-      make_current(cls, page);
-      return GivePath::kCurrent;
-    }
-    if (page.flags == PageFlag::kFull) link_partial(cls, page);
-    return GivePath::kPartial;
+    const bool stays = page.used != 0 && page.flags != PageFlag::kFull && cls.current != nullptr;
+    if (HAKMEM_UNLIKELY(!stays)) return place_page(cls, page);
+    return &page == cls.current ? GivePath::kCurrent : GivePath::kPartial;
   }
 
   // Gives every empty page back, whatever max_partial says, after retiring(page). For parking and
@@ -101,6 +95,18 @@ class HotBox {
     ++cls.pages;
     make_current(cls, *page);
     return {page, TakePath::kRefill};
+  }
+
+  // A page that became empty, was full, or can become current.
+  HAKMEM_NOINLINE GivePath place_page(SoClass<C>& cls, Page& page) noexcept {
+    if (page.used == 0) return place_empty_page(cls, page);
+    if (cls.current == nullptr) {
+      if (page.flags == PageFlag::kPartial) unlink_partial(cls, page);
+      make_current(cls, page);
+      return GivePath::kCurrent;
+    }
+    if (page.flags == PageFlag::kFull) link_partial(cls, page);
+    return GivePath::kPartial;
   }
 
   GivePath place_empty_page(SoClass<C>& cls, Page& page) noexcept {

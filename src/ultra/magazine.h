@@ -39,6 +39,17 @@ MagazinePlace<C> make_place(void* block, typename SoPage<C>::Entry* entry) noexc
   }
 }
 
+// Requires: the block lies in `page`.
+template <class C>
+std::uint32_t slot_of(const SoPage<C>& page, const MagazinePlace<C>& place) noexcept {
+  if constexpr (C::kMitigations.check_frees) {
+    return static_cast<std::uint32_t>(place.entry - page.entries);
+  } else {
+    const std::uintptr_t offset = ClientPtr(place.block).address() - page.base;
+    return static_cast<std::uint32_t>(divide(offset, page.reciprocal).value);
+  }
+}
+
 // Zeroed it is closed: empty and full at once, so that every call on it takes the slow path.
 template <class C>
 struct Magazine {

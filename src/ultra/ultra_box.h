@@ -31,11 +31,18 @@ class UltraBox {
     const std::uint32_t available = static_cast<std::uint32_t>(page.capacity - page.used);
     std::size_t extra = magazine.capacity() / 2;
     if (extra > available - 1) extra = available - 1;
-    for (std::size_t i = 0; i < extra; ++i) {
-      const std::uint16_t slot = hot.take(page, kEntryInMagazine<C>);
-      *magazine.top++ = make_place<C>(page.slot_address(slot), &page.entries[slot]);
-    }
+    fill(hot, page, magazine, extra);
     return {page.slot_address(hot.take(page, kEntryLive)), source.path};
+  }
+
+  // Moves `count` slots of the page into the magazine. Requires: there are as many.
+  static void fill(Hot& hot, Page& page, Magazine<C>& magazine, std::size_t count) noexcept {
+    MagazinePlace<C>* top = magazine.top;
+    for (MagazinePlace<C>* const end = top + count; top != end; ++top) {
+      const std::uint16_t slot = hot.take(page, kEntryInMagazine<C>);
+      *top = make_place<C>(page.slot_address(slot), &page.entries[slot]);
+    }
+    magazine.top = top;
   }
 
   // `release(place)` takes each block back.
