@@ -224,7 +224,7 @@ class LargeHeap {
       make_room(0);
       return;
     }
-    make_room(m.length);
+    make_room(m.bytes());
     if (!put(m)) mapper_.unmake(m);
   }
 
@@ -250,7 +250,7 @@ class LargeHeap {
   // False when another thread took the room meanwhile.
   bool put(const Mapping& m) noexcept {
     const LockGuard<C> guard(lock_);
-    if (!cache_.has_room(m.length)) return false;
+    if (!cache_.has_room(m.bytes())) return false;
     cache_.put(m, platform_->clock_ms());
     return true;
   }

@@ -23,7 +23,7 @@ struct Mapping {
   std::size_t costly = 0;  // guards that cost a mapping
 
   void* block() const noexcept { return reinterpret_cast<void*>(key); }
-  std::size_t bytes() const noexcept { return front + length + back; }
+  constexpr std::size_t bytes() const noexcept { return front + length + back; }
 };
 
 template <class C>

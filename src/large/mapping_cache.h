@@ -24,7 +24,7 @@ class MappingCache {
   static constexpr std::uint64_t kKeepMs = 1000;
   static constexpr std::size_t kFitFraction = 8;  // may be 1/8 longer than asked for
 
-  static constexpr bool accepts(const Mapping& m) noexcept { return m.length <= kBlockBytesMax; }
+  static constexpr bool accepts(const Mapping& m) noexcept { return m.bytes() <= kBlockBytesMax; }
 
   // The tightest block of at least `length` bytes; key 0 when there is none.
   Mapping take(std::size_t length, std::size_t alignment) noexcept {
@@ -39,13 +39,13 @@ class MappingCache {
     return best == count_ ? Mapping{} : remove(best);
   }
 
-  bool has_room(std::size_t length) const noexcept {
-    return count_ < kCountMax && bytes_ + length <= kBytesMax;
+  bool has_room(std::size_t bytes) const noexcept {
+    return count_ < kCountMax && bytes_ + bytes <= kBytesMax;
   }
-  // Requires: has_room(m.length).
+  // Requires: has_room(m.bytes()).
   void put(const Mapping& m, std::uint64_t now_ms) noexcept {
     kept_[count_++] = {m, now_ms};
-    bytes_ += m.length;
+    bytes_ += m.bytes();
   }
 
   // The oldest block if it must go: it is too old, or in the way of `incoming` bytes; else key 0.
@@ -71,7 +71,7 @@ class MappingCache {
     const auto at = kept_.begin() + static_cast<std::ptrdiff_t>(i);
     std::copy(at + 1, kept_.begin() + static_cast<std::ptrdiff_t>(count_), at);
     --count_;
-    bytes_ -= m.length;
+    bytes_ -= m.bytes();
     return m;
   }
 

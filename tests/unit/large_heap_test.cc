@@ -1,0 +1,341 @@
+// LargeHeap over the fake platform: sizes, alignment, guards, every fault, resizing in and out of
+// place, refusals of the system, many blocks, threads; with and without mitigations.
+#include "large/large_heap.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "base/atomic.h"
+#include "config/config.h"
+#include "pal/fake.h"
+
+namespace hakmem {
+namespace {
+
+using Hardened = Config<ProductionGeometry, FakePlatform, StdWorld, kHardenedMitigations>;
+using Perf = Config<ProductionGeometry, FakePlatform, StdWorld, kPerfMitigations>;
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+
+constinit large::LargeHeap<Hardened> constant_initialized;
+
+template <class C>
+class LargeHeap : public testing::Test {
+ protected:
+  static constexpr bool kGuards = C::kMitigations.guard_pages;
+
+  LargeHeap() { heap_.init(platform_); }
+  ~LargeHeap() override { EXPECT_EQ(platform_.foreign_calls(), 0u); }
+
+  char* take(std::size_t n, std::size_t alignment = kPage) {
+    return static_cast<char*>(heap_.allocate(n, alignment));
+  }
+  char* resize(void* p, std::size_t n) { return static_cast<char*>(heap_.resize(ClientPtr(p), n)); }
+  Fault give(const void* p) { return heap_.deallocate(ClientPtr(p)).fault; }
+  Fault diagnose(const void* p) { return heap_.diagnose(ClientPtr(p)).fault; }
+  // All that the heap has mapped is what it says, but for the guards around its registry.
+  void expect_accounted() {
+    const std::size_t registry = heap_.live_blocks() != 0 || platform_.live_bytes() != 0 ? 1 : 0;
+    EXPECT_LE(heap_.bytes_mapped(), platform_.live_bytes());
+    EXPECT_GE(heap_.bytes_mapped() + 3 * kPage * registry, platform_.live_bytes());
+  }
+  void expect_guarded(char* p) {
+    const std::size_t n = heap_.locate(ClientPtr(p)).block_size;
+    EXPECT_TRUE(FakePlatform::is_readable(p + n - 1));
+    if (kGuards) {
+      EXPECT_FALSE(FakePlatform::is_readable(p + n));
+    }
+  }
+
+  FakePlatform platform_;
+  large::LargeHeap<C> heap_;
+};
+using Configs = testing::Types<Hardened, Perf>;
+TYPED_TEST_SUITE(LargeHeap, Configs);
+
+TYPED_TEST(LargeHeap, BlocksAreZeroWritableAndWhollyUsable) {
+  for (const std::size_t n : {std::size_t{1}, kPage, kPage + 1, std::size_t{65537}, 3 * kMiB}) {
+    char* const p = this->take(n);
+    ASSERT_NE(p, nullptr);
+    const BlockView view = this->heap_.locate(ClientPtr(p));
+    EXPECT_EQ(view.fault, Fault::kNone);
+    EXPECT_EQ(view.state, SlotState::kLive);
+    EXPECT_STREQ(view.heap, "large");
+    EXPECT_EQ(view.page, ClientPtr(p).address());
+    EXPECT_EQ(view.block_size, (n + kPage - 1) / kPage * kPage);
+    for (std::size_t i = 0; i < view.block_size; ++i) ASSERT_EQ(p[i], 0);
+    std::memset(p, 1, view.block_size);
+    this->expect_guarded(p);
+    if (this->kGuards) {
+      EXPECT_FALSE(FakePlatform::is_readable(p - 1));
+    }
+    EXPECT_EQ(this->give(p), Fault::kNone);
+  }
+  this->heap_.trim();
+  this->expect_accounted();
+}
+
+TYPED_TEST(LargeHeap, HonoursAnyAlignmentUpToAGibibyte) {
+  for (std::size_t alignment = 1; alignment <= 1024 * kMiB; alignment *= 2) {
+    char* const p = this->take(100000, alignment);
+    ASSERT_NE(p, nullptr) << alignment;
+    EXPECT_EQ(ClientPtr(p).address() % alignment, 0u);
+    p[0] = p[99999] = 'x';
+    EXPECT_LE(this->platform_.live_bytes(), 64 * kPage) << "what alignment cost was given back";
+    EXPECT_EQ(this->give(p), Fault::kNone);
+    this->heap_.trim();
+  }
+  this->expect_accounted();
+}
+
+TYPED_TEST(LargeHeap, AbsurdRequestsAreRefused) {
+  EXPECT_EQ(this->take(PTRDIFF_MAX), nullptr);
+  EXPECT_EQ(this->take(std::size_t{PTRDIFF_MAX} + 1), nullptr);
+  EXPECT_EQ(this->take(~std::size_t{0}), nullptr);
+  EXPECT_EQ(this->take(kPage, std::size_t{1} << 63), nullptr);
+  EXPECT_EQ(this->take(PTRDIFF_MAX - kPage, std::size_t{1} << 62), nullptr);
+  EXPECT_EQ(this->heap_.live_blocks(), 0u);
+}
+
+TYPED_TEST(LargeHeap, FaultsAreToldApart) {
+  char* const p = this->take(100000);
+  int local = 0;
+  EXPECT_EQ(this->diagnose(p), Fault::kNone);
+  EXPECT_EQ(this->diagnose(p + 16), Fault::kInteriorFree);
+  EXPECT_EQ(this->diagnose(p + 99984), Fault::kInteriorFree);
+  EXPECT_EQ(this->diagnose(p + 1), Fault::kMisalignedFree);
+  EXPECT_EQ(this->heap_.diagnose(ClientPtr(p + 4096)).offset, 4096u);
+  EXPECT_EQ(this->diagnose(p - 16), Fault::kNotMine);
+  EXPECT_EQ(this->diagnose(p + this->heap_.locate(ClientPtr(p)).block_size), Fault::kNotMine);
+  EXPECT_EQ(this->diagnose(&local), Fault::kNotMine);
+  EXPECT_EQ(this->diagnose(nullptr), Fault::kNotMine);
+  EXPECT_EQ(this->give(p), Fault::kNone);
+  EXPECT_EQ(this->diagnose(p), Fault::kDoubleFree);
+  EXPECT_EQ(this->heap_.diagnose(ClientPtr(p)).state, SlotState::kFree);
+}
+
+// Look-up and free say nothing about pointers that may be another heap's.
+TYPED_TEST(LargeHeap, OnlyDiagnosisSpeaksAboutAnythingButLiveStarts) {
+  char* const p = this->take(100000);
+  EXPECT_EQ(this->give(p + 16), Fault::kNotMine);
+  EXPECT_EQ(this->heap_.locate(ClientPtr(p + 16)).fault, Fault::kNotMine);
+  EXPECT_EQ(this->give(p), Fault::kNone);
+  EXPECT_EQ(this->give(p), Fault::kNotMine);
+  EXPECT_EQ(this->heap_.locate(ClientPtr(p)).fault, Fault::kNotMine);
+  EXPECT_EQ(this->resize(p, 200000), nullptr);
+}
+
+TYPED_TEST(LargeHeap, ShrinksInPlaceAndGivesTheTailBack) {
+  char* const p = this->take(10 * kMiB);
+  std::memset(p, 'a', 10 * kMiB);
+  const std::size_t before = this->platform_.live_bytes();
+  ASSERT_EQ(this->resize(p, 3 * kMiB + 1), p);
+  EXPECT_EQ(this->platform_.live_bytes(), before - 7 * kMiB + kPage);
+  EXPECT_EQ(this->heap_.locate(ClientPtr(p)).block_size, 3 * kMiB + kPage);
+  EXPECT_EQ(std::count(p, p + 3 * kMiB + kPage, 'a'), static_cast<long>(3 * kMiB + kPage));
+  this->expect_guarded(p);
+  this->expect_accounted();
+  EXPECT_EQ(this->resize(p, 3 * kMiB + 2), p) << "the same pages: nothing to do";
+  EXPECT_EQ(this->give(p), Fault::kNone);
+  this->heap_.trim();
+  this->expect_accounted();
+}
+
+TYPED_TEST(LargeHeap, GrowsWithItsContentsAndZeroesBehind) {
+  char* const p = this->take(2 * kMiB);
+  char* const wall = this->take(kMiB);  // may be in the way
+  std::memset(p, 'a', 2 * kMiB);
+  char* const q = this->resize(p, 9 * kMiB);
+  ASSERT_NE(q, nullptr);
+  EXPECT_EQ(std::count(q, q + 2 * kMiB, 'a'), static_cast<long>(2 * kMiB));
+  EXPECT_EQ(std::count(q + 2 * kMiB, q + 9 * kMiB, '\0'), static_cast<long>(7 * kMiB));
+  EXPECT_EQ(this->heap_.live_blocks(), 2u);
+  this->expect_guarded(q);
+  this->expect_accounted();
+  if (q != p) {
+    EXPECT_EQ(this->diagnose(p), Fault::kDoubleFree);
+  }
+  char* const r = this->resize(q, 20 * kMiB);
+  ASSERT_NE(r, nullptr);
+  EXPECT_EQ(r[0], 'a');
+  this->expect_guarded(r);
+  EXPECT_EQ(this->give(r), Fault::kNone);
+  EXPECT_EQ(this->give(wall), Fault::kNone);
+  this->heap_.trim();
+  this->expect_accounted();
+}
+
+TYPED_TEST(LargeHeap, ARefusedGrowthChangesNothing) {
+  char* const p = this->take(kMiB);
+  p[0] = 'a';
+  this->platform_.fail_nth(Call::kRemap, 1);
+  EXPECT_EQ(this->resize(p, 2 * kMiB), nullptr);
+  EXPECT_EQ(this->resize(p, PTRDIFF_MAX), nullptr);
+  EXPECT_EQ(this->resize(p, ~std::size_t{0}), nullptr);
+  EXPECT_EQ(p[0], 'a');
+  EXPECT_EQ(this->heap_.locate(ClientPtr(p)).block_size, kMiB);
+  EXPECT_EQ(this->give(p), Fault::kNone);
+}
+
+TYPED_TEST(LargeHeap, RefusalsOfTheSystemGiveNullAndLeakNothing) {
+  this->platform_.fail_nth(Call::kMap, 1);
+  EXPECT_EQ(this->take(kMiB), nullptr);
+  this->platform_.fail_nth(Call::kSparse, 1);  // the registry cannot be made
+  EXPECT_EQ(this->take(kMiB), nullptr);
+  EXPECT_EQ(this->platform_.live_bytes(), 0u);
+  char* const p = this->take(kMiB);
+  EXPECT_NE(p, nullptr);
+  EXPECT_EQ(this->give(p), Fault::kNone);
+}
+
+TYPED_TEST(LargeHeap, WorksWhereTheSystemHasNoGuards) {
+  this->platform_.fail_after(Call::kGuard, 0);
+  char* const p = this->take(kMiB);
+  this->expect_guarded(p);  // by protection instead
+  this->platform_.fail_after(Call::kProtect, 0);
+  char* q = this->take(kMiB);
+  ASSERT_NE(q, nullptr) << "failing guards are no error";
+  q = this->resize(q, 2 * kMiB);
+  ASSERT_NE(q, nullptr);
+  std::memset(q, 1, 2 * kMiB);
+  ASSERT_NE(this->resize(q, kMiB), nullptr);
+  EXPECT_EQ(this->give(p), Fault::kNone);
+  EXPECT_EQ(this->give(q), Fault::kNone);
+  this->heap_.trim();
+  this->expect_accounted();
+}
+
+TYPED_TEST(LargeHeap, FreedMemoryIsOutOfReachInTheHardenedFlavour) {
+  for (const std::size_t n : {kMiB, 40 * kMiB}) {  // one that is cached, one that is not
+    char* const p = this->take(n);
+    std::memset(p, 1, n);
+    EXPECT_EQ(this->give(p), Fault::kNone);
+    if (TypeParam::kMitigations.check_frees) {
+      EXPECT_FALSE(FakePlatform::is_readable(p));
+      EXPECT_FALSE(FakePlatform::is_readable(p + n - 1));
+    }
+  }
+}
+
+TYPED_TEST(LargeHeap, BlocksNeverOverlapAndKeepTheirContents) {
+  struct Block {
+    std::size_t size;
+    char fill;
+  };
+  std::mt19937 random(42);
+  std::map<char*, Block> live;
+  const auto mark = [](char* p, const Block& b) { p[0] = p[b.size / 2] = p[b.size - 1] = b.fill; };
+  const auto marked = [](const char* p, const Block& b) {
+    return p[0] == b.fill && p[b.size / 2] == b.fill && p[b.size - 1] == b.fill;
+  };
+  for (int step = 0; step < 6000; ++step) {
+    const auto dice = random() % 10;
+    const std::size_t size = kPage + random() % (random() % 8 == 0 ? 8 * kMiB : 200000);
+    if (live.empty() || dice < 4) {
+      char* const p = this->take(size, std::size_t{1} << random() % 18);
+      ASSERT_NE(p, nullptr);
+      live[p] = {size, static_cast<char>(random())};
+      mark(p, live[p]);
+    } else {
+      auto at = live.begin();
+      std::advance(at, random() % live.size());
+      ASSERT_TRUE(marked(at->first, at->second)) << "step " << step;
+      if (dice < 6) {
+        char* const p = this->resize(at->first, size);
+        ASSERT_NE(p, nullptr);
+        ASSERT_EQ(p[0], at->second.fill);
+        live.erase(at);
+        live[p] = {size, static_cast<char>(random())};
+        mark(p, live[p]);
+      } else {
+        ASSERT_EQ(this->give(at->first), Fault::kNone);
+        live.erase(at);
+      }
+    }
+    if (step % 100 == 0) this->platform_.advance_clock_ms(300);
+    if (step % 1000 != 0) continue;
+    this->expect_accounted();
+    const char* end = nullptr;
+    for (const auto& [p, b] : live) {
+      ASSERT_GE(p, end);
+      end = p + b.size;
+    }
+  }
+  for (const auto& [p, b] : live) ASSERT_EQ(this->give(p), Fault::kNone);
+  this->heap_.trim();
+  EXPECT_EQ(this->heap_.live_blocks(), 0u);
+  this->expect_accounted();
+}
+
+TYPED_TEST(LargeHeap, ThreadsFreeEachOthersBlocks) {
+  std::vector<std::atomic<char*>> board(32);
+  std::atomic<int> faults{0}, damaged{0};
+  const auto work = [&](unsigned seed) {
+    std::mt19937 random(seed);
+    for (int step = 0; step < 1500; ++step) {
+      char* p = this->take(65537 + random() % 300000);
+      const char fill = static_cast<char>(ClientPtr(p).address() >> 12);
+      p[0] = p[65536] = fill;
+      char* const other = board[random() % board.size()].exchange(p);
+      if (other == nullptr) continue;
+      damaged += other[0] == other[65536] ? 0 : 1;
+      char* const kept = step % 4 == 0 ? this->resize(other, 65537 + random() % 600000) : other;
+      faults += this->give(kept) == Fault::kNone ? 0 : 1;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (unsigned t = 0; t < 4; ++t) threads.emplace_back(work, t + 7);
+  for (std::thread& t : threads) t.join();
+  for (auto& place : board) {
+    if (char* const p = place.load()) {
+      EXPECT_EQ(this->give(p), Fault::kNone);
+    }
+  }
+  EXPECT_EQ(faults, 0);
+  EXPECT_EQ(damaged, 0);
+  EXPECT_EQ(this->heap_.live_blocks(), 0u);
+}
+
+TYPED_TEST(LargeHeap, ForkHooksHoldTheLock) {
+  this->heap_.lock_for_fork();
+  this->heap_.unlock_after_fork();
+  this->heap_.lock_for_fork();
+  this->heap_.reset_in_child();
+  EXPECT_NE(this->take(kMiB), nullptr);
+}
+
+// Where guards cost mappings, their number is bounded, and freeing returns the budget.
+TEST(LargeHeapGuards, GuardsThatCostMappingsAreBudgeted) {
+  FakePlatform platform;
+  large::LargeHeap<Hardened> heap;
+  heap.init(platform);
+  platform.fail_after(Call::kGuard, 0);
+  platform.fail_after(Call::kUnguard, 0);
+  std::vector<void*> blocks;
+  for (int i = 0; i < 9000; ++i) {
+    blocks.push_back(heap.allocate(kPage, kPage));
+    ASSERT_NE(blocks.back(), nullptr);
+  }
+  EXPECT_EQ(platform.calls(Call::kProtect), 16384u);
+  for (void* const p : blocks) heap.deallocate(ClientPtr(p));
+  heap.trim();
+  const std::uint64_t before = platform.calls(Call::kProtect);
+  heap.allocate(kPage, kPage);
+  EXPECT_EQ(platform.calls(Call::kProtect), before + 2);
+}
+
+TEST(LargeHeapStart, IsConstantInitialized) {
+  FakePlatform platform;
+  constant_initialized.init(platform);
+  EXPECT_EQ(constant_initialized.locate(ClientPtr(&platform)).fault, Fault::kNotMine);
+}
+
+}  // namespace
+}  // namespace hakmem
