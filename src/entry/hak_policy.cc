@@ -1,0 +1,109 @@
+// The hak_* functions on policy, statistics and memory held (include/hakmem/hakmem.h).
+#include <errno.h>
+#include <hakmem/hakmem.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "entry/heap.h"
+#include "entry/stats_output.h"
+#include "entry/totals.h"
+
+namespace heap = hakmem::heap;
+using hakmem::ClassPolicy;
+using hakmem::PolicySnapshot;
+
+namespace {
+
+constexpr unsigned kPagesMax = UINT16_MAX;
+
+bool is_class(int size_class) noexcept { return size_class >= 0 && size_class < HAK_CLASSES; }
+
+// `edit` changes a PolicySnapshot.
+template <class Edit>
+int change(Edit&& edit) noexcept {
+  const int saved = errno;
+  const bool published = heap::allocator().update_policy(heap::context(), edit);
+  errno = saved;
+  return published ? 0 : ENOMEM;
+}
+
+// `edit` changes a ClassPolicy.
+template <class Edit>
+int change_class(int size_class, Edit&& edit) noexcept {
+  if (!is_class(size_class)) return EINVAL;
+  return change([&](PolicySnapshot& policy) {
+    edit(policy.classes[static_cast<std::size_t>(size_class)]);
+  });
+}
+
+using InternalStats = hakmem::StatsV3::PerClass;
+
+hak_class_stats to_public(const InternalStats& s) noexcept {
+  return {s.route_hits,        s.alloc_calls,       s.free_calls,      s.alloc_refill,
+          s.alloc_current_hit, s.alloc_partial_hit, s.alloc_ultra_hit, s.alloc_fb_v1,
+          s.free_fb_v1,        s.free_current,      s.free_partial,    s.free_retire,
+          s.free_remote};
+}
+
+}  // namespace
+
+void hak_policy_get(hak_policy* policy) {
+  const PolicySnapshot current = heap::allocator().policy();
+  for (std::size_t c = 0; c < HAK_CLASSES; ++c) {
+    const ClassPolicy& from = current.classes[c];
+    policy->classes[c] = {from.v3 ? HAK_HEAP_V3 : HAK_HEAP_V1, from.max_partial, from.warm_cap};
+  }
+  policy->v3_mask = current.v3_mask();
+  policy->c6_hot = current.c6_hot ? 1 : 0;
+  policy->stats = current.count ? 1 : 0;
+}
+
+int hak_policy_set_class(int size_class, hak_heap to) {
+  if (to != HAK_HEAP_V1 && to != HAK_HEAP_V3) return EINVAL;
+  return change_class(size_class, [=](ClassPolicy& policy) { policy.v3 = to == HAK_HEAP_V3; });
+}
+
+int hak_policy_set_mask(std::uint32_t v3_mask) {
+  if ((v3_mask & ~hakmem::kMaskAll) != 0) return EINVAL;
+  return change([=](PolicySnapshot& policy) { policy.set_v3_mask(v3_mask); });
+}
+
+int hak_policy_set_max_partial(int size_class, unsigned pages) {
+  if (pages > kPagesMax) return EINVAL;
+  return change_class(size_class, [=](ClassPolicy& policy) {
+    policy.max_partial = static_cast<std::uint16_t>(pages);
+  });
+}
+
+int hak_policy_set_warm_cap(int size_class, unsigned pages) {
+  if (pages > kPagesMax) return EINVAL;
+  return change_class(size_class, [=](ClassPolicy& policy) {
+    policy.warm_cap = static_cast<std::uint16_t>(pages);
+  });
+}
+
+void hak_stats_v3(hak_stats* stats) {
+  const hakmem::StatsV3 counted = heap::allocator().stats();
+  *stats = {};
+  stats->page_of_fail = counted.page_of_fail;
+  stats->large_alloc = stats->total_alloc = counted.large_alloc;
+  stats->large_free = stats->total_free = counted.large_free;
+  for (std::size_t c = 0; c < HAK_CLASSES; ++c) {
+    stats->classes[c] = to_public(counted.by_class[c]);
+    stats->total_alloc += counted.by_class[c].alloc_calls;
+    stats->total_free += counted.by_class[c].free_calls;
+  }
+}
+
+int hak_stats_v3_enable(int on) {
+  return change([=](PolicySnapshot& policy) { policy.count = on != 0; });
+}
+
+void hak_stats_v3_print() { heap::print_stats_v3(); }
+
+void hak_memory_get(hak_memory* memory) {
+  const heap::Totals t = heap::totals();
+  *memory = {t.held(),     t.small_held, t.small_live,  t.small_idle,
+             t.large_held, t.large_idle, t.large_blocks};
+}
