@@ -23,6 +23,9 @@ class Stopwatch {
   uint64_t end_ns() const { return end_ns_; }
   uint64_t running_ns() const;
   bool disturbed() const;
+  // Takes the time others ran in out of a disturbed stretch. Right only for a thread that never
+  // waits, and a single-threaded workload never does.
+  void forgive_preemption();
 
  private:
   uint64_t start_ns_ = 0;

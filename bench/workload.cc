@@ -88,6 +88,7 @@ void churn_timed(Run& run, unsigned thread, void** slots, Random& random) {
 
 void record(Run& run) {
   uint64_t done = 0;
+  if (run.options.threads == 1) run.watches[0].forgive_preemption();
   for (unsigned t = 0; t < run.options.threads; ++t) done += run.done[t];
   run.timings.add(run.watches, static_cast<unsigned>(run.options.threads), done,
                   run.options.ops * run.options.threads);

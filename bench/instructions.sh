@@ -1,3 +1,0 @@
-#!/usr/bin/env bash
-# `./hakmem bench instructions`: see bench/run.
-exec "$(dirname "${BASH_SOURCE[0]}")/run" instructions "$@"
