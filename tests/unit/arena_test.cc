@@ -1,0 +1,87 @@
+// The arena: so_page_of for any 64-bit value, smaller arenas when memory is refused, nothing
+// leaked.
+#include "page/arena.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "test_heap.h"
+
+namespace hakmem::test {
+namespace {
+
+TEST(Arena, BeforeInitNothingIsInIt) {
+  const Arena<Small> arena;
+  EXPECT_FALSE(arena.exists());
+  EXPECT_EQ(arena.so_page_of(ClientPtr(std::uintptr_t{0})), nullptr);
+  EXPECT_EQ(arena.so_page_of(ClientPtr(~std::uintptr_t{0})), nullptr);
+}
+
+TEST(Arena, SoPageOfIsTotal) {
+  FakePlatform platform;
+  Arena<Small> arena;
+  ASSERT_TRUE(arena.init(platform));
+  std::mt19937_64 random(20240501);
+  const std::uintptr_t end = arena.base() + arena.bytes();
+  std::vector<std::uintptr_t> values{
+      0,       1,   15,      arena.base() - 1,   arena.base(),
+      end - 1, end, end + 1, ~std::uintptr_t{0}, std::uintptr_t{1} << 63};
+  for (int i = 0; i < 100000; ++i) values.push_back(random());
+  for (int i = 0; i < 100000; ++i) values.push_back(arena.base() + random() % arena.bytes());
+  for (const std::uintptr_t v : values) {
+    const SoPage<Small>* const page = arena.so_page_of(ClientPtr(v));
+    if (v < arena.base() || v >= end) {
+      ASSERT_EQ(page, nullptr) << v;
+    } else {
+      const std::uint32_t unit = arena.unit_of(*page);
+      ASSERT_LE(arena.unit_address(unit), v);
+      ASSERT_LT(v - arena.unit_address(unit), Small::Sizes::kUnitBytes);
+      ASSERT_EQ(&arena.head_of(*page), page) << "no page was ever lent";
+    }
+  }
+}
+
+TEST(Arena, SuperslabsAreAlignedAndDoNotOverlap) {
+  FakePlatform platform;
+  Arena<Full> arena;
+  ASSERT_TRUE(arena.init(platform));
+  EXPECT_EQ(arena.base() % Full::Sizes::kSuperslabBytes, 0u);
+  EXPECT_EQ(arena.slab_address(SlabIndex(3)), arena.unit_address(arena.first_unit(SlabIndex(3))));
+  EXPECT_EQ(arena.slab_entries(SlabIndex(1)) - arena.slab_entries(SlabIndex(0)),
+            static_cast<std::ptrdiff_t>(Full::Sizes::kEntriesPerSuperslab));
+}
+
+TEST(Arena, TakesASmallerOneWhenTheSystemRefuses) {
+  FakePlatform platform;
+  platform.fail_nth(Call::kReserve, 1);
+  Arena<Small> arena;
+  ASSERT_TRUE(arena.init(platform));
+  EXPECT_EQ(arena.bytes(), SmallGeometry::kArenaBytesMax / 4);
+}
+
+TEST(Arena, GivesBackWhatItHasWhenATableIsRefused) {
+  for (const std::uint64_t nth : {1u, 2u}) {
+    FakePlatform platform;
+    platform.fail_nth(Call::kSparse, nth);
+    Arena<Small> arena;
+    ASSERT_TRUE(arena.init(platform)) << "the next size";
+    EXPECT_EQ(arena.bytes(), SmallGeometry::kArenaBytesMax / 4);
+    EXPECT_EQ(platform.foreign_calls(), 0u);
+    EXPECT_LT(platform.live_bytes(), SmallGeometry::kArenaBytesMax) << "the first arena is gone";
+  }
+}
+
+TEST(Arena, NoneAtAllIsAnAnswer) {
+  for (const Call call : {Call::kReserve, Call::kSparse}) {
+    FakePlatform platform;
+    platform.fail_after(call, 0);
+    Arena<Small> arena;
+    EXPECT_FALSE(arena.init(platform));
+    EXPECT_FALSE(arena.exists());
+    EXPECT_EQ(platform.live_bytes(), 0u);
+  }
+}
+
+}  // namespace
+}  // namespace hakmem::test
