@@ -93,8 +93,9 @@ def select(build, wanted, with_loop):
         chosen = [a for a in known if a.name in wanted or a.name == LOOP]
     for allocator in chosen:
         if allocator.library is not None and not os.path.exists(allocator.library):
-            raise BenchError(f"{allocator.library} does not exist: run ./hakmem build, or leave "
-                             f"{allocator.name} out with --allocators")
+            advice = "" if allocator.name == LOOP else (
+                f", or leave {allocator.name} out with --allocators")
+            raise BenchError(f"{allocator.library} does not exist: run ./hakmem build{advice}")
     return chosen
 
 
