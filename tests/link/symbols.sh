@@ -4,6 +4,7 @@
 #    makes a -static link pull malloc.o in as well, and fail with duplicate definitions.
 #  - the shared libraries export the malloc family, operator new and delete, and hak_*, and nothing else.
 #  - libhakmem_core.a defines no malloc and no operator new.
+#  - the shared libraries need libc alone: they are preloaded into C programs.
 set -euo pipefail
 build=${HAKMEM_BUILD:?}
 status=0
@@ -34,6 +35,8 @@ for library in libhakmem.so libhakmem-perf.so; do
   for name in malloc free aligned_alloc __libc_memalign _Znwm _ZdlPvmSt11align_val_t hak_version; do
     grep -qx "$name" <(defined -D "$build/$library") || complain "$library does not export $name"
   done
+  needed=$(readelf -d "$build/$library" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -vxE 'libc\.so\.6|ld-linux.*' || true)
+  [[ -z $needed ]] || complain "$library needs ${needed//$'\n'/ }"
 done
 
 core=$(defined "$build/libhakmem_core.a" | grep -xE 'malloc|free|calloc|realloc|_Zn[wa].*|_Zd[la]P.*' || true)
