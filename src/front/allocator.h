@@ -108,6 +108,7 @@ class Allocator {
   using Hot = HotBox<C, ColdBox<C>>;
   using Ultra = UltraBox<C, ColdBox<C>>;
 
+  void* resize_large(void* p, std::size_t old, std::size_t n) noexcept;
   static bool stays_in_place(std::size_t old, std::size_t n) noexcept;
   static std::size_t aligned_bin(std::size_t alignment, std::size_t n) noexcept;
   Hot hot(Ctx& ctx) noexcept { return Hot(arena_, cold_, ctx.so); }

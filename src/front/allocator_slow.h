@@ -310,6 +310,15 @@ bool Allocator<C>::stays_in_place(std::size_t old, std::size_t n) noexcept {
   return n >= old / 2 || Sizes::info(Sizes::bin_of(n)).block_size == old;
 }
 
+// A block that grows tends to grow again: it gets an eighth more, which costs address space only.
+// One that shrinks a little stays.
+template <class C>
+void* Allocator<C>::resize_large(void* p, std::size_t old, std::size_t n) noexcept {
+  if (n <= old && n >= old - old / 4) return p;
+  void* resized = n > old ? large_.resize(ClientPtr(p), n + n / 8) : nullptr;
+  return resized != nullptr ? resized : large_.resize(ClientPtr(p), n);
+}
+
 template <class C>
 void* Allocator<C>::reallocate(Ctx* ctx, void* p, std::size_t n) noexcept {
   BlockView view = locate(p);
@@ -320,7 +329,7 @@ void* Allocator<C>::reallocate(Ctx* ctx, void* p, std::size_t n) noexcept {
   const std::size_t old = view.block_size;
   if (stays_in_place(old, n)) return p;
   if (old > C::Geometry::kBlockMax && n > C::Geometry::kBlockMax) {
-    void* const resized = large_.resize(ClientPtr(p), n);
+    void* const resized = resize_large(p, old, n);
     if (resized != nullptr) return resized;
   }
   void* const moved = allocate_slow(ctx, n);
