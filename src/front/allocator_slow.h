@@ -295,9 +295,11 @@ bool Allocator<C>::size_fits(const BlockView& live, std::size_t alignment, std::
                              SizeRule rule) noexcept {
   if (n > live.block_size) return false;
   const std::size_t bin = aligned_bin(alignment < kMinBlock ? kMinBlock : alignment, n);
-  if (bin == Sizes::kBins) {  // a cached mapping may be an eighth longer than asked for
-    return live.block_size > C::Geometry::kBlockMax &&
-           live.block_size - n <= n / 8 + 2 * Sizes::kUnitBytes;
+  if (bin == Sizes::kBins) {  // a large block, perhaps of a few bytes at a large alignment
+    const std::size_t spare = live.block_size - n;
+    // What resize_large leaves, or a cached mapping that was an eighth longer.
+    const bool shrunk = rule == SizeRule::kMayBeShrunk && spare <= live.block_size / 4;
+    return shrunk || spare <= n / 8 + 2 * Sizes::kUnitBytes;
   }
   if (Sizes::kBinTable[bin].block_size == live.block_size) return true;
   return rule == SizeRule::kMayBeShrunk && n >= live.block_size / 2;
