@@ -3,8 +3,8 @@
  *
  * All functions may be called from any thread at any time, but not from a signal handler. Unless
  * stated otherwise, a function that fails for want of memory sets errno to ENOMEM, and a size above
- * PTRDIFF_MAX counts as want of memory. A pointer that is not a live block ends in a fatal report in
- * the hardened flavour (docs/REPORTS.md) and is undefined behaviour in the perf flavour.
+ * PTRDIFF_MAX counts as want of memory. A pointer that is not a live block ends in a fatal report
+ * in the hardened flavour (docs/REPORTS.md) and is undefined behaviour in the perf flavour.
  */
 #ifndef HAKMEM_HAKMEM_H
 #define HAKMEM_HAKMEM_H
@@ -24,15 +24,15 @@ extern "C" {
 #define HAK_ALLOCATES(...)
 #endif
 
-/* ---- blocks -------------------------------------------------------------------------------------
+/* ---- blocks ----
  * Every block is aligned to 16 bytes or more, and as large as was asked for or larger. A size of 0
  * gives a block of its own. */
 
 HAK_API void* hak_malloc(size_t size) HAK_ALLOCATES(1);
 /* `count` times `size` zeroed bytes; NULL when the product overflows. */
 HAK_API void* hak_calloc(size_t count, size_t size) HAK_ALLOCATES(1, 2);
-/* NULL `block`: as hak_malloc. 0 `size`: frees the block and returns NULL. Otherwise NULL leaves the
- * block as it was. */
+/* NULL `block`: as hak_malloc. 0 `size`: frees the block and returns NULL. Otherwise NULL leaves
+ * the block as it was. */
 HAK_API void* hak_realloc(void* block, size_t size);
 /* NULL does nothing. Keeps errno. The same for the two below. */
 HAK_API void hak_free(void* block);
@@ -48,31 +48,32 @@ HAK_API int hak_posix_memalign(void** out, size_t alignment, size_t size);
 /* Bytes that may be used; 0 for NULL. */
 HAK_API size_t hak_usable_size(const void* block);
 
-/* ---- classes and pages ------------------------------------------------------------------------ */
+/* ---- classes and pages ---- */
 
-/* Classes C0 to C15: class Ck serves sizes up to 8 << k bytes; larger blocks are mapped directly. */
+/* Classes C0 to C15: class Ck serves sizes up to 8 << k bytes; larger ones are mapped. */
 #define HAK_CLASSES 16
 
 /* The class that serves `size` bytes, -1 for none. */
 HAK_API int hak_size_class(size_t size);
-/* What hak_usable_size will say of a block of `size` bytes; `size` itself when no class serves it. */
+/* The hak_usable_size of a block of `size` bytes; `size` itself when no class serves it. */
 HAK_API size_t hak_good_size(size_t size);
 
 struct hak_page {
-  void* base;          /* first byte of the page's first block */
-  size_t block_size;   /* bytes */
-  unsigned capacity;   /* blocks */
-  unsigned block;      /* number of the block that the pointer lies in, from 0 */
+  void* base;        /* first byte of the page's first block */
+  size_t block_size; /* bytes */
+  unsigned capacity; /* blocks */
+  unsigned block;    /* number of the block that the pointer lies in, from 0 */
   int size_class;
-  int owner;           /* number of the context whose page it is, from 1 */
+  int owner; /* number of the context whose page it is, from 1 */
 };
 
-/* The v3 page that `pointer` lies in: its base, and more in *page unless that is NULL. Returns NULL,
- * and leaves *page alone, when there is none: v1 and large blocks, and whatever is not hakmem's. Any
- * value may be asked about; the answer stays true as long as the program holds a block of the page. */
+/* The v3 page that `pointer` lies in: its base, and more in *page unless that is NULL. Returns
+ * NULL, and leaves *page alone, when there is none: v1 and large blocks, and whatever is not
+ * hakmem's. Any value may be asked about; the answer stays true as long as the program holds a
+ * block of the page. */
 HAK_API void* hak_page_of(const void* pointer, struct hak_page* page);
 
-/* ---- policy -------------------------------------------------------------------------------------
+/* ---- policy ----
  * Which heap serves each class, and how much each box may hold. A change is published at once and
  * atomically; another thread takes it up at its next call that leaves the fast path. Blocks stay
  * valid whatever changes. Setters return 0, EINVAL (no such class or heap) or ENOMEM. */
@@ -87,9 +88,9 @@ struct hak_class_policy {
 
 struct hak_policy {
   struct hak_class_policy classes[HAK_CLASSES];
-  uint32_t v3_mask;     /* bit k: class Ck is on v3 */
-  int c6_hot;           /* HAKMEM_TINY_C6_HOT */
-  int stats;            /* statistics are on */
+  uint32_t v3_mask; /* bit k: class Ck is on v3 */
+  int c6_hot;       /* HAKMEM_TINY_C6_HOT */
+  int stats;        /* statistics are on */
 };
 
 HAK_API void hak_policy_get(struct hak_policy* policy);
@@ -98,12 +99,12 @@ HAK_API int hak_policy_set_mask(uint32_t v3_mask); /* EINVAL: a bit beyond HAK_C
 HAK_API int hak_policy_set_max_partial(int size_class, unsigned pages); /* at most 65535 */
 HAK_API int hak_policy_set_warm_cap(int size_class, unsigned pages);    /* at most 65535 */
 
-/* ---- statistics -------------------------------------------------------------------------------- */
+/* ---- statistics ---- */
 
 /* Since the start of the process, while statistics were on. docs/STATS.md. */
 struct hak_class_stats {
-  uint64_t route_hits;        /* the class was routed to v3 */
-  uint64_t alloc_calls;       /* all routes */
+  uint64_t route_hits;  /* the class was routed to v3 */
+  uint64_t alloc_calls; /* all routes */
   uint64_t free_calls;
   uint64_t alloc_refill;      /* a page was borrowed from the cold box */
   uint64_t alloc_current_hit; /* served without changing page */
@@ -113,15 +114,15 @@ struct hak_class_stats {
   uint64_t free_fb_v1;        /* blocks of v1 */
   uint64_t free_current;      /* kept at hand: front cache or current page */
   uint64_t free_partial;
-  uint64_t free_retire;       /* pages given back to the cold box */
-  uint64_t free_remote;       /* blocks of another thread's page */
+  uint64_t free_retire; /* pages given back to the cold box */
+  uint64_t free_remote; /* blocks of another thread's page */
 };
 
 struct hak_stats {
   struct hak_class_stats classes[HAK_CLASSES];
-  uint64_t total_alloc;       /* over all classes, and large */
+  uint64_t total_alloc; /* over all classes, and large */
   uint64_t total_free;
-  uint64_t page_of_fail;      /* frees of pointers outside v3's pages: v1, large */
+  uint64_t page_of_fail; /* frees of pointers outside v3's pages: v1, large */
   uint64_t large_alloc;
   uint64_t large_free;
 };
@@ -135,13 +136,13 @@ HAK_API void hak_stats_v3_print(void);
 
 /* Bytes, unless stated otherwise. */
 struct hak_memory {
-  size_t held;         /* taken from the system: small_held + large_held */
-  size_t small_held;   /* superslabs and v1's chunks, used or not */
-  size_t small_live;   /* blocks that the program holds, each with its full size (in the perf flavour
-                          also those in threads' front caches) */
-  size_t small_idle;   /* free pages that still have memory */
-  size_t large_held;   /* mappings of large blocks with their guards, and cached ones */
-  size_t large_idle;   /* cached mappings */
+  size_t held;       /* taken from the system: small_held + large_held */
+  size_t small_held; /* superslabs and v1's chunks, used or not */
+  size_t small_live; /* blocks that the program holds, each with its full size (in the perf flavour
+                        also those in threads' front caches) */
+  size_t small_idle; /* free pages that still have memory */
+  size_t large_held; /* mappings of large blocks with their guards, and cached ones */
+  size_t large_idle; /* cached mappings */
   size_t large_blocks; /* number of large blocks that the program holds */
 };
 
@@ -150,7 +151,7 @@ HAK_API void hak_memory_get(struct hak_memory* memory);
 /* Gives back what is free; bytes. */
 HAK_API size_t hak_trim(void);
 
-/* ---- about -------------------------------------------------------------------------------------- */
+/* ---- about ---- */
 
 HAK_API const char* hak_version(void); /* e.g. "hakmem-0.1.0/hardened" */
 HAK_API const char* hak_flavour(void); /* "hardened" or "perf" */

@@ -16,8 +16,8 @@ namespace detail {
 inline constexpr std::size_t kDefaultAlignment = 16;  // what hak_malloc gives
 
 inline void* allocate(std::size_t bytes, std::size_t alignment) {
-  void* const p = alignment <= kDefaultAlignment ? hak_malloc(bytes)
-                                                 : hak_aligned_alloc(alignment, bytes);
+  void* const p =
+      alignment <= kDefaultAlignment ? hak_malloc(bytes) : hak_aligned_alloc(alignment, bytes);
   if (p == nullptr) throw std::bad_alloc();
   return p;
 }

@@ -32,9 +32,8 @@ int change(Edit&& edit) noexcept {
 template <class Edit>
 int change_class(int size_class, Edit&& edit) noexcept {
   if (!is_class(size_class)) return EINVAL;
-  return change([&](PolicySnapshot& policy) {
-    edit(policy.classes[static_cast<std::size_t>(size_class)]);
-  });
+  return change(
+      [&](PolicySnapshot& policy) { edit(policy.classes[static_cast<std::size_t>(size_class)]); });
 }
 
 using InternalStats = hakmem::StatsV3::PerClass;

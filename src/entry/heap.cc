@@ -131,8 +131,7 @@ void* allocate_zeroed(std::size_t n) noexcept {
 void* allocate_aligned(std::size_t alignment, std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
   ensure_started();
-  return with_context(
-      [=](Ctx* ctx) { return g_allocator.allocate_aligned(ctx, alignment, n); });
+  return with_context([=](Ctx* ctx) { return g_allocator.allocate_aligned(ctx, alignment, n); });
 }
 
 void* reallocate(void* p, std::size_t n) noexcept {

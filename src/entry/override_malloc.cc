@@ -1,9 +1,9 @@
 // The C entry points, over heap.h: what the standards and glibc say about sizes, alignments and
 // errno, and nothing else. docs/API.md lists where they leave a choice and what hakmem does.
 //
-// A program linked -static must never pull libc.a's own malloc.o in, or every name is defined twice.
-// So all that malloc.o defines is defined here or in override_malloc_info.cc, and whoever pulls one
-// of the two pulls both. tests/link/symbols.sh compares the names.
+// A program linked -static must never pull libc.a's own malloc.o in, or every name is defined
+// twice. So all that malloc.o defines is defined here or in override_malloc_info.cc, and whoever
+// pulls one of the two pulls both. tests/link/symbols.sh compares the names.
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>

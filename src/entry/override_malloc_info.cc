@@ -74,17 +74,17 @@ HAKMEM_EXPORT void malloc_stats() noexcept {
 HAKMEM_EXPORT int malloc_info(int options, FILE* out) noexcept {
   if (options != 0) return EINVAL;
   const heap::Totals t = heap::totals();
-  const int written = fprintf(out,
-                              "<malloc version=\"1\">\n"
-                              "<heap nr=\"0\">\n"
-                              "<total type=\"live\" size=\"%zu\"/>\n"
-                              "<total type=\"idle\" size=\"%zu\"/>\n"
-                              "</heap>\n"
-                              "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n"
-                              "<system type=\"current\" size=\"%zu\"/>\n"
-                              "</malloc>\n",
-                              t.small_live, t.small_idle, t.large_blocks,
-                              t.large_held - t.large_idle, t.held());
+  const int written =
+      fprintf(out,
+              "<malloc version=\"1\">\n"
+              "<heap nr=\"0\">\n"
+              "<total type=\"live\" size=\"%zu\"/>\n"
+              "<total type=\"idle\" size=\"%zu\"/>\n"
+              "</heap>\n"
+              "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n"
+              "<system type=\"current\" size=\"%zu\"/>\n"
+              "</malloc>\n",
+              t.small_live, t.small_idle, t.large_blocks, t.large_held - t.large_idle, t.held());
   return written < 0 ? errno : 0;
 }
 

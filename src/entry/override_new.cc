@@ -17,9 +17,7 @@ using hakmem::SizeRule;
 namespace {
 
 HAKMEM_NOINLINE void* new_slow(std::size_t n) { return heap::new_or_throw({n, 1}); }
-HAKMEM_NOINLINE void* new_slow_nothrow(std::size_t n) noexcept {
-  return heap::new_or_null({n, 1});
-}
+HAKMEM_NOINLINE void* new_slow_nothrow(std::size_t n) noexcept { return heap::new_or_null({n, 1}); }
 
 HAKMEM_ALWAYS_INLINE void* new_plain(std::size_t n) {
   return hakmem::allocate_fast<ProductionConfig>(heap::t_context, n, [n] { return new_slow(n); });
@@ -75,16 +73,12 @@ HAKMEM_EXPORT void operator delete(void* p, NoThrow) noexcept { heap::deallocate
 HAKMEM_EXPORT void operator delete[](void* p, NoThrow) noexcept {
   heap::deallocate(p, kDeleteArray);
 }
-HAKMEM_EXPORT void operator delete(void* p, std::size_t n) noexcept {
-  delete_sized(p, n, kDelete);
-}
+HAKMEM_EXPORT void operator delete(void* p, std::size_t n) noexcept { delete_sized(p, n, kDelete); }
 HAKMEM_EXPORT void operator delete[](void* p, std::size_t n) noexcept {
   delete_sized(p, n, kDeleteArray);
 }
 HAKMEM_EXPORT void operator delete(void* p, Align) noexcept { heap::deallocate(p, kDelete); }
-HAKMEM_EXPORT void operator delete[](void* p, Align) noexcept {
-  heap::deallocate(p, kDeleteArray);
-}
+HAKMEM_EXPORT void operator delete[](void* p, Align) noexcept { heap::deallocate(p, kDeleteArray); }
 HAKMEM_EXPORT void operator delete(void* p, Align, NoThrow) noexcept {
   heap::deallocate(p, kDelete);
 }

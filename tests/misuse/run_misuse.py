@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Runs one misuse program and compares its end with the expectation in its source.
+"""Runs one misuse program, once for each route that blocks can take, and compares its ends with the
+expectation in its source.
 
 usage: run_misuse.py SOURCE PROGRAM [ARG...]
 
 The source holds, in // comments, one
   // EXPECT: SIGABRT "double-free: free("     killed by that signal, with the text after "hakmem: fatal: " on stderr
-  // EXPECT: OK                               exits 0 and says nothing as hakmem
+  // EXPECT: OK                               exits 0 without a fatal report
 and any number of
-  // EXPECT-LINE: regex                       must be found in stderr
-  // ENV: NAME=VALUE                          set for the program
+  // EXPECT-LINE: regex                       must be found in stderr; on the first route only
+  // ENV: NAME=VALUE                          set for the program on every route
+  // ROUTES: v3 v1 ...                        only these; else all of them
 """
 import os
 import re
@@ -19,6 +21,12 @@ import sys
 from pathlib import Path
 
 TIMEOUT_SECONDS = 50
+ROUTES = {
+    'v3': {},
+    'counted': {'HAKMEM_SO_V3_STATS': '1'},                  # every call takes the slow path
+    'v1': {'HAKMEM_SMALL_HEAP_V3_ENABLED': '0'},
+    'c6_hot': {'HAKMEM_SMALL_HEAP_V3_ENABLED': '0', 'HAKMEM_TINY_C6_HOT': '1'},  # v1's blocks in the front cache
+}
 
 
 def notes(source, key):
@@ -40,12 +48,14 @@ def expectation(source):
 
 def run(command, environment):
     """Exit status as subprocess gives it (-signal), and stderr."""
-    done = subprocess.run(command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    clean = {name: value for name, value in os.environ.items() if not name.startswith('HAKMEM_')}
+    done = subprocess.run(command, env={**clean, **environment}, stdin=subprocess.DEVNULL,
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=TIMEOUT_SECONDS)
     return done.returncode, done.stderr.decode(errors='replace')
 
 
-def complaints(source, status, stderr):
+def complaints(source, status, stderr, regexes):
     """What differs from the expectation, one text each."""
     wanted_signal, text = expectation(source)
     fatal = [line for line in stderr.splitlines() if line.startswith('hakmem: fatal: ')]
@@ -55,22 +65,29 @@ def complaints(source, status, stderr):
         yield 'a fatal report where none was due'
     if text is not None and [line.startswith('hakmem: fatal: ' + text) for line in fatal] != [True]:
         yield f'want exactly one report, and it to start with: hakmem: fatal: {text}'
-    for regex in notes(source, 'EXPECT-LINE'):
+    for regex in regexes:
         if not re.search(regex, stderr, re.M):
             yield f'not in stderr: {regex}'
 
 
-def main():
-    source, command = sys.argv[1], sys.argv[2:]
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    environment = dict(note.split('=', 1) for note in notes(source, 'ENV'))
+def check_route(source, command, route, regexes):
+    """Prints what is wrong; True when nothing is."""
+    environment = {**ROUTES[route], **dict(note.split('=', 1) for note in notes(source, 'ENV'))}
     status, stderr = run(command, environment)
-    found = list(complaints(source, status, stderr))
+    found = list(complaints(source, status, stderr, regexes))
     for complaint in found:
-        print(f'{Path(source).name}: {complaint}')
+        print(f'{Path(source).name}, route {route}: {complaint}')
     if found:
         print(f'stderr was:\n{stderr}')
-    return 1 if found else 0
+    return not found
+
+
+def main():
+    source, command = sys.argv[1], sys.argv[2:]
+    routes = [route for note in notes(source, 'ROUTES') for route in note.split()] or list(ROUTES)
+    regexes = notes(source, 'EXPECT-LINE')
+    good = [check_route(source, command, route, regexes if i == 0 else []) for i, route in enumerate(routes)]
+    return 0 if all(good) else 1
 
 
 if __name__ == '__main__':

@@ -1,0 +1,9 @@
+// EXPECT: SIGABRT "double-free: operator delete("
+#include "misuse.h"
+
+int main() {
+  int* p = new int(7);
+  delete p;
+  delete p;
+  return 0;
+}

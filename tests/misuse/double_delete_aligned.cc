@@ -1,0 +1,13 @@
+// EXPECT: SIGABRT "double-free: operator delete("
+#include "misuse.h"
+
+struct alignas(128) Wide {
+  char bytes[128];
+};
+
+int main() {
+  auto* p = new Wide;
+  delete p;
+  delete p;
+  return 0;
+}

@@ -1,0 +1,10 @@
+// EXPECT: SIGABRT "double-free: free("
+// EXPECT-LINE: block=1024
+#include <stdlib.h>
+
+int main(void) {
+  void* p = aligned_alloc(256, 1000);
+  free(p);
+  free(p);
+  return 0;
+}

@@ -1,0 +1,9 @@
+// EXPECT: SIGABRT "double-free: free("
+#include <stdlib.h>
+
+int main(void) {
+  void* p = calloc(10, 10);
+  free(p);
+  free(p);
+  return 0;
+}

@@ -1,0 +1,11 @@
+// EXPECT: SIGABRT "double-free: free("
+// EXPECT-LINE: heap=large
+// Too large to be cached: unmapped at once.
+#include <stdlib.h>
+
+int main(void) {
+  void* p = malloc(1 << 27);
+  free(p);
+  free(p);
+  return 0;
+}

@@ -1,0 +1,11 @@
+// EXPECT: SIGABRT "double-free: free("
+// EXPECT-LINE: state=CACHED
+// The owner frees first.
+#include "misuse.h"
+
+int main() {
+  void* p = malloc(100);
+  free(p);
+  in_thread([p] { free(p); });
+  return 0;
+}

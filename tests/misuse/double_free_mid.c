@@ -1,0 +1,10 @@
+// EXPECT: SIGABRT "double-free: free("
+// EXPECT-LINE: class=C12
+#include <stdlib.h>
+
+int main(void) {
+  void* p = malloc(20000);
+  free(p);
+  free(p);
+  return 0;
+}

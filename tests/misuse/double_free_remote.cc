@@ -1,0 +1,11 @@
+// EXPECT: SIGABRT "double-free: free("
+// EXPECT-LINE: state=REMOTE
+// Another thread frees first; the owner has not heard of it yet.
+#include "misuse.h"
+
+int main() {
+  void* p = malloc(100);
+  in_thread([p] { free(p); });
+  free(p);
+  return 0;
+}

@@ -1,0 +1,10 @@
+// EXPECT: SIGABRT "double-free: free("
+// EXPECT-LINE: class=C0 block=16
+#include <stdlib.h>
+
+int main(void) {
+  void* p = malloc(0);
+  free(p);
+  free(p);
+  return 0;
+}

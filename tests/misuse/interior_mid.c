@@ -1,0 +1,10 @@
+// EXPECT: SIGABRT "interior-free: free("
+// EXPECT-LINE: offset=65536
+// In another system page than the block's start.
+#include <stdlib.h>
+
+int main(void) {
+  char* p = malloc(100000);
+  free(p + 65536);
+  return 0;
+}

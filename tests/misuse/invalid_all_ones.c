@@ -1,0 +1,8 @@
+// EXPECT: SIGABRT "invalid-free: free("
+#include <stddef.h>
+#include <stdlib.h>
+
+int main(void) {
+  free((void*)~(size_t)0);
+  return 0;
+}

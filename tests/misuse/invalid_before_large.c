@@ -1,0 +1,8 @@
+// EXPECT: SIGABRT "invalid-free: free("
+#include <stdlib.h>
+
+int main(void) {
+  char* p = malloc(1 << 20);
+  free(p - 4096);
+  return 0;
+}

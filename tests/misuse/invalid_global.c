@@ -1,0 +1,9 @@
+// EXPECT: SIGABRT "invalid-free: free("
+#include <stdlib.h>
+
+_Alignas(16) static char global[64];
+
+int main(void) {
+  free(global);
+  return 0;
+}

@@ -1,0 +1,8 @@
+// EXPECT: SIGABRT "invalid-free: free("
+// From a thread that never called the allocator.
+#include "misuse.h"
+
+int main() {
+  in_thread([] { free((void*)0xdeadbeef0); });
+  return 0;
+}

@@ -1,0 +1,7 @@
+// EXPECT: SIGABRT "invalid-free: realloc("
+#include <stdlib.h>
+
+int main(void) {
+  return realloc((void*)0xdeadbeef0, 0) != NULL;
+  return 0;
+}

@@ -1,0 +1,7 @@
+// EXPECT: SIGABRT "invalid-free: malloc_usable_size("
+#include <malloc.h>
+
+int main(void) {
+  return malloc_usable_size((void*)0xdeadbeef0) != 0;
+  return 0;
+}

@@ -1,0 +1,9 @@
+// EXPECT: SIGABRT "misaligned-free: free("
+// EXPECT-LINE: offset=1
+#include <stdlib.h>
+
+int main(void) {
+  char* p = malloc(100);
+  free(p + 1);
+  return 0;
+}

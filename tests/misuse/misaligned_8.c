@@ -1,0 +1,8 @@
+// EXPECT: SIGABRT "misaligned-free: free("
+#include <stdlib.h>
+
+int main(void) {
+  char* p = malloc(100);
+  free(p + 8);
+  return 0;
+}

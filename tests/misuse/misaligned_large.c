@@ -1,0 +1,8 @@
+// EXPECT: SIGABRT "misaligned-free: free("
+#include <stdlib.h>
+
+int main(void) {
+  char* p = malloc(1 << 20);
+  free(p + 1);
+  return 0;
+}

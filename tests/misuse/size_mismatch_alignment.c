@@ -1,0 +1,10 @@
+// EXPECT: SIGABRT "size-mismatch: free_aligned_sized("
+#include <stdlib.h>
+
+void free_aligned_sized(void*, size_t, size_t);
+
+int main(void) {
+  char* p = aligned_alloc(64, 64);
+  free_aligned_sized(p, 4096, 64);
+  return 0;
+}

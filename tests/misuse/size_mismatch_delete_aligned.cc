@@ -1,0 +1,8 @@
+// EXPECT: SIGABRT "size-mismatch: operator delete("
+#include "misuse.h"
+
+int main() {
+  void* p = ::operator new(512, std::align_val_t{128});
+  ::operator delete(p, std::size_t{4096}, std::align_val_t{128});
+  return 0;
+}

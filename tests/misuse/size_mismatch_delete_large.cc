@@ -1,0 +1,8 @@
+// EXPECT: SIGABRT "size-mismatch: operator delete("
+#include "misuse.h"
+
+int main() {
+  void* p = ::operator new(100);
+  ::operator delete(p, std::size_t{4096});
+  return 0;
+}

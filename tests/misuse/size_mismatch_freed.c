@@ -1,0 +1,12 @@
+// EXPECT: SIGABRT "double-free: free_sized("
+// The size is right, the block is not.
+#include <stdlib.h>
+
+void free_sized(void*, size_t);
+
+int main(void) {
+  char* p = malloc(100);
+  free(p);
+  free_sized(p, 100);
+  return 0;
+}

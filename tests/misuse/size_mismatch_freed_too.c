@@ -1,0 +1,12 @@
+// EXPECT: SIGABRT "double-free: free_sized("
+// Neither is right: the worse one is reported.
+#include <stdlib.h>
+
+void free_sized(void*, size_t);
+
+int main(void) {
+  char* p = malloc(100);
+  free(p);
+  free_sized(p, 1000);
+  return 0;
+}
