@@ -1,0 +1,258 @@
+// Lockstep: one op at a time on a real Allocator<C> and on the reference model, everything compared
+// after each. `step` is false from the first difference on; `failure` says what differed and shows
+// the trace. Single-threaded: "threads" are contexts used in turn, so order is part of the trace.
+//
+//   Lockstep<SmallHardened> run(options);
+//   for (const Op& op : trace) if (!run.step(op)) break;
+//   run.finish();  run.failure() == "" when all was as predicted
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "front/allocator.h"
+#include "front/allocator_cold.h"
+#include "front/allocator_slow.h"
+#include "front/audit.h"
+#include "models/blocks.h"
+#include "models/lockstep_compare.h"
+#include "models/model_platform.h"
+#include "models/ops.h"
+
+namespace hakmem::model {
+
+struct LockstepOptions {
+  std::uint64_t seed = 1;
+  PolicySnapshot policy = default_policy();
+  unsigned compare_every = 1;  // ops between comparisons of everything
+  unsigned audit_every = 16;   // ops between audits of the laws
+};
+
+template <class C>
+class Lockstep {
+ public:
+  static constexpr std::size_t kThreads = 4;
+
+  explicit Lockstep(const LockstepOptions& options) : options_(options) {
+    ModelPlatform::next_seed = options.seed;
+    real_ = std::make_unique<hakmem::Allocator<C>>();
+    real_->init(options.policy);
+    model_ = std::make_unique<Allocator>(shape_of<C>(), real_->arena().base(),
+                                         real_->arena().superslabs(), options.policy);
+  }
+
+  bool step(const Op& op) {
+    if (!difference_.empty()) return false;
+    trace_.push_back(op);
+    begin_step(op);
+    perform(op);
+    if (difference_.empty()) compare();
+    return difference_.empty();
+  }
+
+  // Contents of all live blocks, everything, the laws.
+  bool finish() {
+    for (const Block& b : blocks_.all()) expect(Pattern::holds(b), "contents of a live block");
+    if (difference_.empty()) note(Comparer<C>(*real_, *model_).everything());
+    audit_laws();
+    if constexpr (kFake)
+      expect(real_->platform().foreign_calls() == 0, "calls about foreign memory");
+    return difference_.empty();
+  }
+
+  const std::string& difference() const { return difference_; }
+  const Trace& trace() const { return trace_; }
+  // Empty, or the difference and the trace up to it.
+  std::string failure() const {
+    return difference_.empty() ? "" : difference_ + "\nafter:\n" + text_of(trace_);
+  }
+  hakmem::Allocator<C>& real() { return *real_; }
+  Allocator& model() { return *model_; }
+  Blocks& blocks() { return blocks_; }
+
+ private:
+  using RealContext = hakmem::Context<C>;
+  static constexpr bool kFake = std::is_base_of_v<FakePlatform, typename C::Platform>;
+
+  struct Thread {
+    RealContext* real = nullptr;
+    std::size_t model = kNone;
+    bool attached = false;  // both may be none: every context was taken
+  };
+
+  // ---- bookkeeping
+
+  void expect(bool holds, const char* what) {
+    if (!holds && difference_.empty()) difference_ = what;
+  }
+  void note(const std::string& difference) {
+    if (difference_.empty()) difference_ = difference;
+  }
+  void begin_step(const Op& op) {
+    actor_ = op.thread % kThreads;
+    model_->cold().clock_ms = real_->platform().clock_ms();  // it stands still during a step
+    if constexpr (kFake) {
+      commits_before_ = real_->platform().commits_refused();
+      remaps_before_ = real_->platform().remaps_refused();
+      remap_calls_before_ = real_->platform().calls(Call::kRemap);
+      refusals_before_ = real_->platform().failures();
+    }
+  }
+  // What the system refused during the step so far; the model is told.
+  void tell_model() {
+    if constexpr (kFake) {
+      model_->commit_fails = real_->platform().commits_refused() != commits_before_;
+    }
+  }
+  bool remap_failed() {
+    if constexpr (!kFake) {
+      return false;
+    } else {
+      const std::uint64_t refused = real_->platform().remaps_refused() - remaps_before_;
+      return refused != 0 && refused == real_->platform().calls(Call::kRemap) - remap_calls_before_;
+    }
+  }
+  bool system_refused() {
+    if constexpr (kFake) return real_->platform().failures() != refusals_before_;
+    return false;
+  }
+
+  Thread& thread() {
+    Thread& t = threads_[actor_];
+    if (t.attached) return t;
+    t.attached = true;
+    t.real = real_->attach_context();
+    t.model = model_->attach();
+    expect((t.real == nullptr) == (t.model == kNone), "a context was to be had");
+    if (t.real != nullptr) expect(t.real->number == t.model + 1, "which context was attached");
+    return t;
+  }
+
+  void compare() {
+    Comparer<C> comparer(*real_, *model_);
+    const bool all = trace_.size() % options_.compare_every == 0;
+    if (all)
+      note(comparer.everything());
+    else if (threads_[actor_].model != kNone)
+      note(comparer.context(threads_[actor_].model));
+    if (trace_.size() % options_.audit_every == 0) audit_laws();
+  }
+  void audit_laws() {
+    if (!difference_.empty()) return;
+    const char* const broken = hakmem::audit(*real_);
+    if (broken != nullptr) difference_ = std::string("law ") + broken + " is broken";
+  }
+
+  // ---- the ops
+
+  void perform(const Op& op) {
+    switch (op.kind) {
+      case OpKind::kMalloc:
+      case OpKind::kCalloc:
+      case OpKind::kAligned:
+        return allocate(op);
+      case OpKind::kRealloc:
+        return blocks_.empty() ? void() : reallocate(op);
+      case OpKind::kFree:
+      case OpKind::kFreeSized:
+        return blocks_.empty() ? void() : free(op);
+      case OpKind::kUsable:
+        return blocks_.empty() ? void() : check_block(blocks_.at(blocks_.pick(op.block)));
+      case OpKind::kThreadExit:
+        return thread_exit();
+      case OpKind::kForkChild:
+        return fork_child();
+      case OpKind::kRoute:
+      case OpKind::kMask:
+      case OpKind::kMaxPartial:
+      case OpKind::kWarmCap:
+      case OpKind::kC6Hot:
+      case OpKind::kCount:
+        return change_policy(op);
+      case OpKind::kBudget:
+        return set_budget(op);
+      case OpKind::kCommitFails:
+      case OpKind::kMemoryFails:
+        return set_failing(op);
+      case OpKind::kTrim:
+        return trim();
+      case OpKind::kClock:
+        return advance_clock(op);
+      case OpKind::kDoubleFree:
+      case OpKind::kFreedRealloc:
+        return stale_pointer(op);
+      case OpKind::kInterior:
+      case OpKind::kMisaligned:
+      case OpKind::kWrongSize:
+        return blocks_.empty() ? void() : wrong_pointer(op, blocks_.at(blocks_.pick(op.block)));
+      case OpKind::kWild:
+        return wild_pointer(op);
+    }
+  }
+
+  // ---- memory (lockstep_memory.h)
+
+  void allocate(const Op& op);
+  void* allocate_really(const Op& op, const Thread& t, std::size_t n, std::size_t alignment);
+  void settle(const Served& served, void* p, Block block);
+  void reallocate(const Op& op);
+  void finish_move(const Thread& t, std::size_t at, void* p, std::size_t n);
+  void free(const Op& op);
+  void free_in_model(const Thread& t, const Owned& owned, Door door);
+  void check_block(const Block& block);
+  void check_page_of(const Block& block);
+  bool fits_exactly(const Block& block, std::size_t n, SizeRule rule);
+
+  // ---- pointers that are no blocks (lockstep_pointers.h)
+
+  void stale_pointer(const Op& op);
+  void wrong_pointer(const Op& op, const Block& block);
+  void wrong_size(const Op& op, const Block& block);
+  void wild_pointer(const Op& op);
+  void check_verdict(std::uintptr_t address);
+
+  // ---- threads, policy, system (lockstep_world.h)
+
+  void thread_exit();
+  void fork_child();
+  void change_policy(const Op& op);
+  void edit_policy(const Op& op, PolicySnapshot& policy);
+  void set_budget(const Op& op);
+  void set_failing(const Op& op);
+  void trim();
+  void advance_clock(const Op& op);
+
+  LockstepOptions options_;
+  std::unique_ptr<hakmem::Allocator<C>> real_;
+  std::unique_ptr<Allocator> model_;
+  Blocks blocks_;
+  std::array<Thread, kThreads> threads_{};
+  std::size_t actor_ = 0;
+  std::uint64_t commits_before_ = 0, remaps_before_ = 0;
+  std::uint64_t remap_calls_before_ = 0, refusals_before_ = 0;
+  bool commit_failing_ = false, memory_failing_ = false;
+  std::uint64_t patterns_ = 0;
+  Trace trace_;
+  std::string difference_;
+};
+
+// Runs a trace; the failure text, empty when there was none.
+template <class C>
+std::string run_trace(const Trace& trace, const LockstepOptions& options = {}) {
+  Lockstep<C> run(options);
+  for (const Op& op : trace) {
+    if (!run.step(op)) break;
+  }
+  run.finish();
+  return run.failure();
+}
+
+}  // namespace hakmem::model
+
+#include "models/lockstep_memory.h"
+#include "models/lockstep_pointers.h"
+#include "models/lockstep_world.h"

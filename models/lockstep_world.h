@@ -1,0 +1,95 @@
+// The ops that change what is around the blocks, for Lockstep (lockstep.h): threads that exit, a
+// fork's child, policy, budget, a system that refuses, trim, time.
+#pragma once
+
+#include "models/lockstep.h"
+
+namespace hakmem::model {
+
+template <class C>
+void Lockstep<C>::thread_exit() {
+  Thread& t = threads_[actor_];
+  if (t.real != nullptr) {
+    real_->park_context(*t.real);
+    model_->park(t.model);
+  }
+  t = {};
+}
+
+// What the child of a fork does, without the fork: the other threads are gone. Their blocks stay.
+template <class C>
+void Lockstep<C>::fork_child() {
+  const Thread mine = thread();
+  real_->fork_prepare();
+  real_->fork_child(mine.real);
+  model_->fork_child(mine.model);
+  threads_ = {};
+  threads_[actor_] = mine;
+}
+
+template <class C>
+void Lockstep<C>::change_policy(const Op& op) {
+  const Thread& t = thread();
+  PolicySnapshot policy = model_->policy();
+  edit_policy(op, policy);
+  const bool published = real_->publish_policy(t.real, policy);
+  expect(published || system_refused(), "the policy could not be published");
+  if (published) model_->publish(t.model, policy);
+  expect(real_->policy() == model_->policy(), "the policy in force");
+}
+
+template <class C>
+void Lockstep<C>::edit_policy(const Op& op, PolicySnapshot& policy) {
+  ClassPolicy& of_class = policy.classes[op.size % C::Sizes::kClasses];
+  switch (op.kind) {
+    case OpKind::kRoute:
+      of_class.v3 = op.arg % 2 != 0;
+      break;
+    case OpKind::kMask:
+      policy.set_v3_mask(op.arg);
+      break;
+    case OpKind::kMaxPartial:
+      of_class.max_partial = static_cast<std::uint16_t>(op.arg % 4);
+      break;
+    case OpKind::kWarmCap:
+      of_class.warm_cap = static_cast<std::uint16_t>(op.arg % 4);
+      break;
+    case OpKind::kC6Hot:
+      policy.c6_hot = op.arg % 2 != 0;
+      break;
+    case OpKind::kCount:
+      policy.count = op.arg % 2 != 0;
+      break;
+    default:
+      break;
+  }
+}
+
+template <class C>
+void Lockstep<C>::set_budget(const Op& op) {
+  const std::size_t more = (op.arg % 4) * model_->shape().unit;
+  const std::size_t bytes = more == 0 ? 0 : model_->cold().lent_bytes + more;
+  real_->cold().set_budget(bytes);
+  model_->set_budget(bytes);
+}
+
+template <class C>
+void Lockstep<C>::set_failing(const Op& op) {
+  (op.kind == OpKind::kCommitFails ? commit_failing_ : memory_failing_) = op.arg % 2 != 0;
+  if constexpr (kFake) real_->platform().set_failing(commit_failing_, memory_failing_);
+}
+
+template <class C>
+void Lockstep<C>::trim() {
+  const Thread& t = thread();
+  const std::size_t bytes = real_->trim(t.real);
+  const std::size_t small = model_->trim(t.model);
+  expect(bytes >= small, "trim gives back what is warm");
+}
+
+template <class C>
+void Lockstep<C>::advance_clock(const Op& op) {
+  if constexpr (kFake) real_->platform().advance_clock_ms(op.arg % 5000);
+}
+
+}  // namespace hakmem::model

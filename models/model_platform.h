@@ -1,0 +1,48 @@
+// ModelPlatform: the fake platform as lockstep runs use it. It tells how often the system refused
+// something during a step, and takes the seed of its randomness from the test.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "pal/fake.h"
+
+namespace hakmem::model {
+
+class ModelPlatform : public FakePlatform {
+ public:
+  ModelPlatform() : FakePlatform(next_seed) {}
+
+  bool commit(void* at, std::size_t bytes) noexcept {
+    const bool done = FakePlatform::commit(at, bytes);
+    commits_refused_ += done ? 0 : 1;
+    return done;
+  }
+  void* remap(void* at, std::size_t bytes, std::size_t new_bytes) noexcept {
+    void* const moved = FakePlatform::remap(at, bytes, new_bytes);
+    remaps_refused_ += moved == nullptr ? 1 : 0;
+    return moved;
+  }
+
+  std::uint64_t commits_refused() const { return commits_refused_; }
+  std::uint64_t remaps_refused() const { return remaps_refused_; }
+
+  void set_failing(bool commit, bool memory) {
+    stop_failing();
+    if (commit) fail_after(Call::kCommit, 0);
+    if (!memory) return;
+    fail_after(Call::kMap, 0);
+    fail_after(Call::kSparse, 0);
+    fail_after(Call::kRemap, 0);
+  }
+
+  static inline thread_local std::uint64_t next_seed = 1;  // of the next one made
+
+ private:
+  std::uint64_t commits_refused_ = 0;
+  std::uint64_t remaps_refused_ = 0;
+};
+
+static_assert(Platform<ModelPlatform>);
+
+}  // namespace hakmem::model

@@ -1,0 +1,185 @@
+// Op: the one operation type of every test that runs sequences: property tests, fuzz targets,
+// exhaustive runs, the replay tool. An op is plain numbers and every op is valid in every state
+// (a block is chosen modulo the live ones, a thread attaches when it first needs a context), so
+// that cutting, splicing and shrinking sequences never makes nonsense.
+//
+//   kind                     thread  block   size        arg
+//   malloc calloc            who     -       bytes       -
+//   aligned                  who     -       bytes       log2 of the alignment
+//   realloc                  who     which   bytes       -
+//   free free_sized usable   who     which   -           -
+//   thread_exit fork_child   who     -       -           -
+//   route max_partial warm_cap  who  -       class       0 v1, 1 v3 | pages | pages
+//   mask c6_hot count        who     -       -           bits | 0, 1 | 0, 1
+//   budget                   -       -       -           0 none, else pages' worth more than lent
+//   commit_fails memory_fails -      -       -           0 off, 1 on
+//   trim clock               who     -       -           - | milliseconds
+//   double_free freed_realloc  who   which   -           -        (of those freed last)
+//   interior misaligned wrong_size  who  which  bytes    offset
+//   wild                     -       -       -           which kind of place, and where
+//
+// The last two groups must be refused: they are put to Allocator::locate, which decides what free
+// does, so that a sequence goes on behind them. Needs neither rapidcheck nor GoogleTest.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace hakmem::model {
+
+enum class OpKind : std::uint8_t {
+  kMalloc,
+  kCalloc,
+  kAligned,
+  kRealloc,
+  kFree,
+  kFreeSized,
+  kUsable,
+  kThreadExit,
+  kForkChild,
+  kRoute,
+  kMask,
+  kMaxPartial,
+  kWarmCap,
+  kC6Hot,
+  kCount,
+  kBudget,
+  kCommitFails,
+  kMemoryFails,
+  kTrim,
+  kClock,
+  kDoubleFree,
+  kFreedRealloc,
+  kInterior,
+  kMisaligned,
+  kWrongSize,
+  kWild,
+};
+
+struct OpName {
+  OpKind kind;
+  const char* text;    // in traces
+  const char* symbol;  // in C++
+  unsigned weight;     // how often a generator picks it
+};
+
+inline constexpr std::array<OpName, 26> kOpNames{{
+    {OpKind::kMalloc, "malloc", "kMalloc", 60},
+    {OpKind::kCalloc, "calloc", "kCalloc", 5},
+    {OpKind::kAligned, "aligned", "kAligned", 8},
+    {OpKind::kRealloc, "realloc", "kRealloc", 14},
+    {OpKind::kFree, "free", "kFree", 66},
+    {OpKind::kFreeSized, "free_sized", "kFreeSized", 6},
+    {OpKind::kUsable, "usable", "kUsable", 2},
+    {OpKind::kThreadExit, "thread_exit", "kThreadExit", 6},
+    {OpKind::kForkChild, "fork_child", "kForkChild", 1},
+    {OpKind::kRoute, "route", "kRoute", 7},
+    {OpKind::kMask, "mask", "kMask", 2},
+    {OpKind::kMaxPartial, "max_partial", "kMaxPartial", 5},
+    {OpKind::kWarmCap, "warm_cap", "kWarmCap", 4},
+    {OpKind::kC6Hot, "c6_hot", "kC6Hot", 4},
+    {OpKind::kCount, "count", "kCount", 4},
+    {OpKind::kBudget, "budget", "kBudget", 4},
+    {OpKind::kCommitFails, "commit_fails", "kCommitFails", 3},
+    {OpKind::kMemoryFails, "memory_fails", "kMemoryFails", 2},
+    {OpKind::kTrim, "trim", "kTrim", 4},
+    {OpKind::kClock, "clock", "kClock", 2},
+    {OpKind::kDoubleFree, "double_free", "kDoubleFree", 6},
+    {OpKind::kFreedRealloc, "freed_realloc", "kFreedRealloc", 2},
+    {OpKind::kInterior, "interior", "kInterior", 4},
+    {OpKind::kMisaligned, "misaligned", "kMisaligned", 3},
+    {OpKind::kWrongSize, "wrong_size", "kWrongSize", 3},
+    {OpKind::kWild, "wild", "kWild", 4},
+}};
+
+struct Op {
+  OpKind kind = OpKind::kMalloc;
+  std::uint8_t thread = 0;
+  std::uint16_t block = 0;  // counted from the newest
+  std::uint32_t size = 0;
+  std::uint32_t arg = 0;
+  bool operator==(const Op&) const = default;
+};
+
+using Trace = std::vector<Op>;
+
+// ---- text and C++
+
+inline std::string text_of(const Op& op) {
+  std::array<char, 96> line{};
+  std::snprintf(line.data(), line.size(), "%s thread=%u block=%u size=%u arg=%u",
+                kOpNames[static_cast<std::size_t>(op.kind)].text, unsigned{op.thread},
+                unsigned{op.block}, unsigned{op.size}, unsigned{op.arg});
+  return line.data();
+}
+
+inline std::string text_of(const Trace& trace) {
+  std::string all;
+  for (const Op& op : trace) all += text_of(op) + "\n";
+  return all;
+}
+
+// False when the line is not an op.
+inline bool parse_op(const char* line, Op& op) {
+  std::array<char, 24> name{};
+  unsigned thread = 0, block = 0, size = 0, arg = 0;
+  const int got = std::sscanf(line, "%23s thread=%u block=%u size=%u arg=%u", name.data(), &thread,
+                              &block, &size, &arg);
+  if (got != 5 || thread > 0xFF || block > 0xFFFF) return false;
+  for (const OpName& known : kOpNames) {
+    if (std::strcmp(known.text, name.data()) != 0) continue;
+    op = {known.kind, static_cast<std::uint8_t>(thread), static_cast<std::uint16_t>(block), size,
+          arg};
+    return true;
+  }
+  return false;
+}
+
+// A test that repeats the trace. `config` is the name of a configuration in lockstep_configs.h.
+inline std::string cpp_of(const Trace& trace, const char* config) {
+  std::string all = "TEST(Replay, Trace) {\n  using hakmem::model::OpKind;\n";
+  all += std::string("  EXPECT_EQ(hakmem::model::run_trace<hakmem::model::") + config + ">({\n";
+  for (const Op& op : trace) {
+    std::array<char, 96> line{};
+    std::snprintf(line.data(), line.size(), "    {OpKind::%s, %u, %u, %u, %u},\n",
+                  kOpNames[static_cast<std::size_t>(op.kind)].symbol, unsigned{op.thread},
+                  unsigned{op.block}, unsigned{op.size}, unsigned{op.arg});
+    all += line.data();
+  }
+  return all + "  }), \"\");\n}\n";
+}
+
+// ---- bytes, for fuzzers: every byte string is a valid trace; a rest shorter than an op is ignored
+
+inline constexpr std::size_t kOpBytes = 12;
+
+inline Op decode_op(const std::uint8_t* bytes) {
+  Op op;
+  op.kind = static_cast<OpKind>(bytes[0] % kOpNames.size());
+  op.thread = bytes[1];
+  std::memcpy(&op.block, bytes + 2, sizeof op.block);
+  std::memcpy(&op.size, bytes + 4, sizeof op.size);
+  std::memcpy(&op.arg, bytes + 8, sizeof op.arg);
+  return op;
+}
+
+inline void encode_op(const Op& op, std::uint8_t* bytes) {
+  bytes[0] = static_cast<std::uint8_t>(op.kind);
+  bytes[1] = op.thread;
+  std::memcpy(bytes + 2, &op.block, sizeof op.block);
+  std::memcpy(bytes + 4, &op.size, sizeof op.size);
+  std::memcpy(bytes + 8, &op.arg, sizeof op.arg);
+}
+
+inline Trace decode_trace(const std::uint8_t* bytes, std::size_t count) {
+  Trace trace;
+  for (; count >= kOpBytes; bytes += kOpBytes, count -= kOpBytes) trace.push_back(decode_op(bytes));
+  return trace;
+}
+
+}  // namespace hakmem::model

@@ -1,0 +1,240 @@
+// The model's cold box: which page is lent next, and what becomes of the ones that come back.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <vector>
+
+#include "models/reference/page.h"
+#include "policy/policy_snapshot.h"
+
+namespace hakmem::model {
+
+enum class SlabTier : unsigned char { kUnused, kHot, kDraining, kFree };
+
+struct Slab {
+  std::size_t bin = 0;
+  SlabTier tier = SlabTier::kUnused;
+  std::vector<bool> free;      // page k is with the cold box
+  std::vector<bool> warm;      // ... and still holds memory
+  std::vector<bool> away;      // ... is being given back to the system at this moment
+  std::size_t warm_since = 0;  // the decay period in which a page last came back
+};
+
+class Cold {
+ public:
+  Cold(const Shape& shape, std::size_t superslabs)
+      : shape_(shape),
+        superslabs_(superslabs),
+        hot_(shape.bins.size()),
+        draining_(shape.bins.size()) {}
+
+  // Lends the page to `context`; nullptr over budget, without superslabs, or when the system
+  // refused memory for a new one.
+  Page* refill(std::size_t bin, std::size_t context, bool commit_fails) {
+    const Bin& info = shape_.bins[bin];
+    if (budget != 0 && lent_bytes + info.page > budget) return nullptr;
+    const std::size_t i = slab_with_page(bin, commit_fails);
+    if (i == kNone) return nullptr;
+    Slab& slab = slabs[i];
+    const std::size_t k = lowest(slab);
+    slab.free[k] = false;
+    if (slab.warm[k]) cool(slab, k);
+    if (std::count(slab.free.begin(), slab.free.end(), true) == 0) remove(hot_[bin], i);
+    lent_bytes += info.page;
+    const std::size_t head = i * units_per_slab() + k * (info.page / shape_.unit);
+    purge_decayed();
+    pages_[head].lend(head, bin, info, context);
+    for (std::size_t u = head; u < head + info.page / shape_.unit; ++u) units_[u] = {head, bin};
+    return &pages_[head];
+  }
+
+  void retire(Page& page) {
+    const Bin& info = shape_.bins[page.bin];
+    const std::size_t i = page.head / units_per_slab();
+    const std::size_t k = page.head % units_per_slab() / (info.page / shape_.unit);
+    Slab& slab = slabs[i];
+    page.owner = kNone;
+    page.place = Place::kRetired;
+    slab.free[k] = true;
+    lent_bytes -= info.page;
+    slab.warm[k] = true;
+    slab.warm_since = period_;
+    ++warm_pages[info.size_class];
+    warm_bytes += info.page;
+    place_after_return(i);
+    purge_decayed();
+  }
+
+  std::size_t trim() {
+    const std::size_t bytes = warm_bytes;
+    for (Slab& slab : slabs) cool_all(slab);
+    return bytes;
+  }
+
+  // Requires: a page was lent whose first unit is `head`.
+  Page& page(std::size_t head) { return pages_[head]; }
+  // What is known about a unit: the page that it was part of last. In a superslab that has changed
+  // its bin that page may be no more, and its head be part of another.
+  struct Unit {
+    std::size_t head = kNone;  // kNone: never lent
+    std::size_t bin = kNone;
+    bool operator==(const Unit&) const = default;
+  };
+  Unit unit(std::size_t number) const { return number < units_.size() ? units_[number] : Unit{}; }
+  // The page that unit u was lent as part of, while it is still laid out; else nullptr.
+  Page* page_of_unit(std::size_t number) {
+    const Unit u = unit(number);
+    return u.head != kNone && unit(u.head) == u ? &pages_[u.head] : nullptr;
+  }
+
+  std::vector<Slab> slabs;  // those ever committed
+  std::size_t budget = 0;   // bytes; 0 = none
+  std::size_t clock_ms = 0;
+  std::size_t lent_bytes = 0, warm_bytes = 0;
+  std::array<std::size_t, kClassesMax> warm_pages{};
+  std::array<std::size_t, kClassesMax> warm_cap{};
+
+ private:
+  static constexpr std::size_t kPeriodMs = 250;
+  static constexpr std::size_t kBatch = 16;
+  using List = std::vector<std::size_t>;  // back = first choice
+
+  static void remove(List& list, std::size_t i) { std::erase(list, i); }
+
+  // Memory that is still there first; then the lowest.
+  static std::size_t lowest(const Slab& slab) {
+    for (std::size_t k = 0; k < slab.free.size(); ++k)
+      if (slab.free[k] && slab.warm[k]) return k;
+    for (std::size_t k = 0; k < slab.free.size(); ++k)
+      if (slab.free[k]) return k;
+    return kNone;
+  }
+
+  std::size_t slab_with_page(std::size_t bin, bool commit_fails) {
+    if (!hot_[bin].empty()) return hot_[bin].back();
+    if (!draining_[bin].empty()) {
+      const std::size_t i = draining_[bin].back();
+      draining_[bin].pop_back();
+      return make_hot(i);
+    }
+    const std::size_t i = empty_slab(bin, commit_fails);
+    if (i == kNone) return kNone;
+    Slab& slab = slabs[i];
+    slab.bin = bin;
+    slab.free.assign(shape_.bins[bin].pages, true);
+    slab.warm.resize(shape_.bins[bin].pages, false);
+    return make_hot(i);
+  }
+
+  // An empty superslab that served the bin before, any empty one (its memory is given back), a new.
+  std::size_t empty_slab(std::size_t bin, bool commit_fails) {
+    for (std::size_t at = free_.size(); at-- > 0;) {
+      if (slabs[free_[at]].bin == bin) return take_free(free_[at]);
+    }
+    if (!free_.empty()) {
+      cool_all(slabs[free_.back()]);
+      return take_free(free_.back());
+    }
+    if (commit_fails || slabs.size() == superslabs_) return kNone;
+    slabs.push_back({});
+    pages_.resize(slabs.size() * units_per_slab());
+    units_.resize(pages_.size());
+    return slabs.size() - 1;
+  }
+  std::size_t take_free(std::size_t i) {
+    remove(free_, i);
+    return i;
+  }
+  std::size_t make_hot(std::size_t i) {
+    slabs[i].tier = SlabTier::kHot;
+    hot_[slabs[i].bin].push_back(i);
+    return i;
+  }
+
+  // Empty -> FREE. Three quarters empty while others can serve -> DRAINING. Else HOT.
+  void place_after_return(std::size_t i) {
+    Slab& slab = slabs[i];
+    remove(list_of(slab), i);
+    const auto free =
+        static_cast<std::size_t>(std::count(slab.free.begin(), slab.free.end(), true));
+    if (free == slab.free.size()) {
+      slab.tier = SlabTier::kFree;
+      free_.push_back(i);
+    } else if (slab.tier == SlabTier::kDraining ||
+               (free * 4 >= slab.free.size() * 3 && !hot_[slab.bin].empty())) {
+      slab.tier = SlabTier::kDraining;
+      draining_[slab.bin].push_back(i);
+    } else {
+      make_hot(i);
+    }
+  }
+
+  // When a new decay period is first noticed: superslabs that nothing came back to for a whole one
+  // give up warm pages, highest first, as far as their class has more than warm_cap. In batches:
+  // what a batch gives up is out of reach until all of it is purged.
+  void purge_decayed() {
+    const std::size_t now = clock_ms / kPeriodMs;
+    if (now == seen_period_) return;
+    seen_period_ = period_ = now;
+    for (std::size_t i = 0; i < slabs.size();) {
+      std::vector<std::size_t> batch;
+      for (; i < slabs.size() && batch.size() < kBatch; ++i) {
+        if (now - slabs[i].warm_since >= 2 && withdraw(i)) batch.push_back(i);
+      }
+      for (const std::size_t given : batch) {
+        Slab& slab = slabs[given];
+        for (std::size_t k = 0; k < slab.free.size(); ++k)
+          slab.free[k] = slab.free[k] || slab.away[k];
+        place_after_return(given);
+      }
+    }
+  }
+  // False when the superslab has nothing to give up.
+  bool withdraw(std::size_t i) {
+    Slab& slab = slabs[i];
+    const unsigned c = shape_.bins[slab.bin].size_class;
+    slab.away.assign(slab.free.size(), false);
+    std::size_t excess = warm_pages[c] > warm_cap[c] ? warm_pages[c] - warm_cap[c] : 0;
+    for (std::size_t k = slab.free.size(); k-- > 0 && excess > 0;) {
+      if (!slab.warm[k]) continue;
+      cool(slab, k);
+      slab.free[k] = false;
+      slab.away[k] = true;
+      --excess;
+    }
+    if (std::count(slab.away.begin(), slab.away.end(), true) == 0) return false;
+    remove(list_of(slab), i);
+    const bool some_left = std::count(slab.free.begin(), slab.free.end(), true) != 0;
+    if (some_left && slab.tier != SlabTier::kFree) list_of(slab).push_back(i);
+    return true;
+  }
+  List& list_of(const Slab& slab) {
+    if (slab.tier == SlabTier::kFree) return free_;
+    return slab.tier == SlabTier::kDraining ? draining_[slab.bin] : hot_[slab.bin];
+  }
+
+  void cool(Slab& slab, std::size_t k) {
+    const Bin& info = shape_.bins[slab.bin];
+    slab.warm[k] = false;
+    --warm_pages[info.size_class];
+    warm_bytes -= info.page;
+  }
+  void cool_all(Slab& slab) {
+    for (std::size_t k = 0; k < slab.warm.size(); ++k)
+      if (slab.warm[k]) cool(slab, k);
+  }
+
+  std::size_t units_per_slab() const { return shape_.superslab / shape_.unit; }
+
+  const Shape& shape_;
+  std::size_t superslabs_;
+  std::vector<List> hot_, draining_;
+  List free_;
+  std::size_t period_ = 0, seen_period_ = 0;
+  std::vector<Page> pages_;  // by first unit
+  std::vector<Unit> units_;
+};
+
+}  // namespace hakmem::model

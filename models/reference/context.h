@@ -1,0 +1,129 @@
+// The model's context: magazines, the pages of each bin, frees that others sent, its policy.
+// `give` and `page_to_take_from` are the hot box, as SPEC S5-S7 states it.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "models/reference/cold.h"
+#include "stats/stats_v3.h"
+
+namespace hakmem::model {
+
+enum class Take : unsigned char { kCurrent, kPartial, kRefill, kNothing };
+enum class Give : unsigned char { kCurrent, kPartial, kRetire };
+enum class Life : unsigned char { kUnused, kActive, kParked, kOrphaned };
+
+// A block in a magazine: a slot of a page, or (page kNone) a block of v1 at an address.
+struct Cached {
+  std::size_t page = kNone;  // head unit
+  Token token = 0;
+  std::uintptr_t address = 0;
+};
+
+struct Magazine {
+  bool open = false;
+  std::vector<Cached> blocks;  // back = newest
+};
+
+struct PagesOfBin {
+  std::size_t current = kNone;       // head units, here and below
+  std::vector<std::size_t> partial;  // back = next choice
+  std::size_t max_partial = 0;
+  std::size_t pages = 0;  // owned in all, full ones too
+};
+
+struct Context {
+  std::size_t number = 0;
+  Life life = Life::kUnused;
+  PolicySnapshot policy{};
+  std::vector<Magazine> magazines;
+  std::vector<PagesOfBin> bins;
+  std::vector<std::size_t> pending;  // pages with posted frees, back = posted last
+  StatsV3 stats{};
+
+  Context(std::size_t n, std::size_t bin_count)
+      : number(n), magazines(bin_count), bins(bin_count) {}
+
+  struct Source {
+    Page* page;
+    Take path;
+  };
+  // S5, S6: current; else the newest partial page; else one page from the cold box.
+  Source page_to_take_from(Cold& cold, std::size_t bin, std::size_t capacity, bool commit_fails) {
+    PagesOfBin& own = bins[bin];
+    if (own.current != kNone) {
+      Page& page = cold.page(own.current);
+      if (page.used < capacity) return {&page, Take::kCurrent};
+      page.place = Place::kFull;
+      own.current = kNone;
+    }
+    if (!own.partial.empty()) {
+      Page& page = cold.page(own.partial.back());
+      own.partial.pop_back();
+      make_current(own, page);
+      return {&page, Take::kPartial};
+    }
+    Page* const page = cold.refill(bin, number, commit_fails);
+    if (page == nullptr) return {nullptr, Take::kNothing};
+    ++own.pages;
+    make_current(own, *page);
+    return {page, Take::kRefill};
+  }
+
+  // S7: an empty page stays while there are fewer than max_partial others, else it is retired; a
+  // page with blocks out becomes current if there is none, else it is at least partial.
+  Give give(Cold& cold, Page& page, Token token) {
+    PagesOfBin& own = bins[page.bin];
+    page.give(token);
+    const bool is_current = own.current == page.head;
+    if (page.used == 0) {
+      if (is_current) own.current = kNone;
+      const std::size_t others = own.partial.size() - (page.place == Place::kPartial ? 1 : 0);
+      if (others < own.max_partial) return make_partial(own, page);
+      retire(cold, own, page);
+      return Give::kRetire;
+    }
+    if (is_current) return Give::kCurrent;
+    if (own.current != kNone) return make_partial(own, page);
+    std::erase(own.partial, page.head);
+    make_current(own, page);
+    return Give::kCurrent;
+  }
+
+  // Returns how many pages of each bin went back, by the same order as they do.
+  template <class Retired>
+  void retire_empty_pages(Cold& cold, Retired&& retired) {
+    for (PagesOfBin& own : bins) {
+      std::vector<std::size_t> heads = own.partial;
+      if (own.current != kNone) heads.push_back(own.current);
+      for (std::size_t at = heads.size(); at-- > 0;) {
+        Page& page = cold.page(heads[at]);
+        if (page.used != 0) continue;
+        if (own.current == page.head) own.current = kNone;
+        retire(cold, own, page);
+        retired(page.bin);
+      }
+    }
+  }
+
+ private:
+  static void make_current(PagesOfBin& own, Page& page) {
+    page.place = Place::kCurrent;
+    own.current = page.head;
+  }
+  static Give make_partial(PagesOfBin& own, Page& page) {
+    if (page.place != Place::kPartial) own.partial.push_back(page.head);
+    page.place = Place::kPartial;
+    return Give::kPartial;
+  }
+  static void retire(Cold& cold, PagesOfBin& own, Page& page) {
+    std::erase(own.partial, page.head);
+    --own.pages;
+    cold.retire(page);
+  }
+};
+
+}  // namespace hakmem::model

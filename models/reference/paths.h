@@ -1,0 +1,272 @@
+// The model's slow paths: what every one does first, magazines filled and flushed, frees that go to
+// another context, the counters. Allocator (allocator.h) is the same object seen from outside.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "models/reference/context.h"
+
+namespace hakmem::model {
+
+enum class Heap : unsigned char { kV3, kV1, kLarge };
+
+// What an allocation is predicted to be served with.
+struct Served {
+  Heap heap = Heap::kV3;
+  std::size_t bin = kNone;       // not for large
+  std::size_t page = kNone;      // v3: head unit
+  Token token = 0;               // v3
+  std::uintptr_t cached_v1 = 0;  // v1 block out of a magazine: its address
+};
+
+// A live block, as the program knows it.
+struct Owned {
+  Heap heap = Heap::kV3;
+  std::uintptr_t address = 0;
+  std::size_t bin = kNone;
+  std::size_t page = kNone;
+  std::size_t slot = 0;
+};
+
+class Paths {
+ public:
+  std::vector<std::size_t> v1_live;  // blocks of v1 out or in a magazine, by bin
+  std::size_t large_live = 0;
+  bool commit_fails = false;  // what the system answered during the step
+
+ protected:
+  Paths(const Shape& shape, std::size_t superslabs, const PolicySnapshot& policy)
+      : v1_live(shape.bins.size(), 0), shape_(shape), cold_(shape_, superslabs), policy_(policy) {}
+  Paths(const Paths&) = delete;
+  Paths& operator=(const Paths&) = delete;
+
+  using Counters = StatsV3::PerClass;
+  const Bin& info(std::size_t bin) const { return shape_.bins[bin]; }
+  Counters& stats(Context& ctx, std::size_t bin) {
+    return ctx.stats.by_class[info(bin).size_class];
+  }
+  bool counting(const Context& ctx) const { return shape_.hot_counts || ctx.policy.count; }
+
+  // ---- policy
+
+  void set_warm_caps() {
+    for (std::size_t c = 0; c < kClassesMax; ++c) cold_.warm_cap[c] = policy_.classes[c].warm_cap;
+  }
+  static bool on_v3(const Context& ctx, unsigned k) { return ctx.policy.classes[k].v3; }
+  // C6 may be cached in front although its pages come from v1.
+  static bool cached_in_front(const Context& ctx, unsigned k) {
+    return on_v3(ctx, k) || (k == 6 && ctx.policy.c6_hot);
+  }
+  void take_up_policy(Context& ctx) {
+    ctx.policy = policy_;
+    for (std::size_t b = 0; b < shape_.bins.size(); ++b) {
+      ctx.bins[b].max_partial = policy_.classes[info(b).size_class].max_partial;
+      const bool open = cached_in_front(ctx, info(b).size_class);
+      if (!open) flush(ctx, b, ctx.magazines[b].blocks.size());
+      ctx.magazines[b].open = open;
+    }
+  }
+  // What every slow path does first.
+  void prepare(Context& ctx) {
+    if (!(ctx.policy == policy_)) take_up_policy(ctx);
+    drain(ctx);
+  }
+
+  // ---- magazines
+
+  // The hot path sees no magazine while calls are counted.
+  Magazine* hot_magazine(Context& ctx, std::size_t bin) {
+    return ctx.magazines[bin].open && !ctx.policy.count ? &ctx.magazines[bin] : nullptr;
+  }
+  Served pop(Context& ctx, std::size_t bin) {
+    const Cached block = ctx.magazines[bin].blocks.back();
+    ctx.magazines[bin].blocks.pop_back();
+    if (block.page == kNone) return {Heap::kV1, bin, kNone, 0, block.address};
+    Page& page = cold_.page(block.page);
+    if (block.token < 0) --page.unseen_cached;
+    page.set(block.token, Slot::kLive);
+    return {Heap::kV3, bin, block.page, block.token, 0};
+  }
+  void push(Context& ctx, Page& page, std::size_t slot) {
+    page.slots[slot] = Slot::kCached;
+    ctx.magazines[page.bin].blocks.push_back({page.head, static_cast<Token>(slot), 0});
+  }
+  // The oldest `count` blocks go back to where they came from.
+  void flush(Context& ctx, std::size_t bin, std::size_t count) {
+    std::vector<Cached>& blocks = ctx.magazines[bin].blocks;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (blocks[i].page == kNone)
+        --v1_live[bin];
+      else
+        give(ctx, cold_.page(blocks[i].page), blocks[i].token);
+    }
+    blocks.erase(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(count));
+  }
+  void flush_half_if_full(Context& ctx, std::size_t bin) {
+    const std::size_t size = ctx.magazines[bin].blocks.size();
+    if (size == info(bin).magazine) flush(ctx, bin, (size + 1) / 2);
+  }
+  void flush_all(Context& ctx) {
+    for (std::size_t b = 0; b < shape_.bins.size(); ++b) {
+      flush(ctx, b, ctx.magazines[b].blocks.size());
+    }
+  }
+
+  // ---- pages
+
+  // A block goes back without a call of the program: only what happens to pages is counted.
+  void give(Context& ctx, Page& page, Token token) {
+    const std::size_t bin = page.bin;
+    const Give path = ctx.give(cold_, page, token);
+    if (!counting(ctx)) return;
+    if (path == Give::kPartial) ++stats(ctx, bin).free_partial;
+    if (path == Give::kRetire) ++stats(ctx, bin).free_retire;
+  }
+  void retire_empty_pages(Context& ctx) {
+    ctx.retire_empty_pages(cold_, [&](std::size_t bin) {
+      if (counting(ctx)) ++stats(ctx, bin).free_retire;
+    });
+  }
+  // Latest page first; of each, the latest slot first.
+  void drain(Context& ctx) {
+    std::vector<std::size_t> pages;
+    pages.swap(ctx.pending);
+    for (std::size_t at = pages.size(); at-- > 0;) {
+      Page& page = cold_.page(pages[at]);
+      std::vector<std::size_t> posted;
+      posted.swap(page.remote);
+      while (!posted.empty()) {
+        give(ctx, page, static_cast<Token>(posted.back()));
+        posted.pop_back();
+      }
+    }
+  }
+  // Parked contexts that were sent frees are looked after, the latest parked first.
+  void scavenge(std::size_t most) {
+    for (std::size_t at = parked_.size(); at-- > 0 && most > 0;) {
+      Context& ctx = contexts_[parked_[at]];
+      if (ctx.pending.empty()) continue;
+      drain(ctx);
+      --most;
+    }
+  }
+
+  // ---- slow allocation
+
+  Served large() const { return {Heap::kLarge, kNone, kNone, 0, 0}; }
+  Served v1(std::size_t bin) const { return {Heap::kV1, bin, kNone, 0, 0}; }
+
+  Served allocate_bin(std::size_t who, std::size_t bin) {
+    if (who == kNone) return v1(bin);
+    Context& ctx = contexts_[who];
+    prepare(ctx);
+    if (!on_v3(ctx, info(bin).size_class)) {
+      if (counting(ctx)) ++stats(ctx, bin).alloc_calls;
+      return ctx.magazines[bin].blocks.empty() ? v1(bin) : pop(ctx, bin);
+    }
+    if (ctx.magazines[bin].blocks.empty()) return refill(ctx, bin);
+    if (counting(ctx)) count_magazine_hit(ctx, bin);
+    return pop(ctx, bin);
+  }
+
+  // One page serves the caller and up to half a magazine.
+  Served refill(Context& ctx, std::size_t bin) {
+    const Context::Source source =
+        ctx.page_to_take_from(cold_, bin, info(bin).capacity, commit_fails);
+    count_refill(ctx, bin, source.path);
+    if (source.page == nullptr) return v1(bin);
+    Page& page = *source.page;
+    std::size_t extra = info(bin).magazine / 2;
+    if (extra > info(bin).capacity - page.used - 1) extra = info(bin).capacity - page.used - 1;
+    for (std::size_t i = 0; i < extra; ++i) {
+      const Token token = page.take(info(bin), shape_.randomize, Slot::kCached);
+      ctx.magazines[bin].blocks.push_back({page.head, token, 0});
+    }
+    const Token mine = page.take(info(bin), shape_.randomize, Slot::kLive);
+    const Served served{Heap::kV3, bin, page.head, mine, 0};
+    if (source.path == Take::kRefill) scavenge(2);
+    return served;
+  }
+
+  void count_magazine_hit(Context& ctx, std::size_t bin) {
+    Counters& s = stats(ctx, bin);
+    ++s.alloc_calls;
+    if (!on_v3(ctx, info(bin).size_class)) return;
+    ++s.route_hits;
+    ++s.alloc_current_hit;
+    ++s.alloc_ultra_hit;
+  }
+  void count_refill(Context& ctx, std::size_t bin, Take path) {
+    if (!counting(ctx)) return;
+    Counters& s = stats(ctx, bin);
+    ++s.alloc_calls;
+    ++s.route_hits;
+    if (path == Take::kCurrent) ++s.alloc_current_hit;
+    if (path == Take::kPartial) ++s.alloc_partial_hit;
+    if (path == Take::kRefill) ++s.alloc_refill;
+    if (path == Take::kNothing) ++s.alloc_fb_v1;
+  }
+  void count_kept(Context& ctx, std::size_t bin) {
+    ++stats(ctx, bin).free_calls;
+    ++stats(ctx, bin).free_current;
+  }
+
+  // ---- slow free
+
+  void free_local(Context& ctx, Page& page, std::size_t slot) {
+    prepare(ctx);
+    const std::size_t bin = page.bin;
+    if (ctx.magazines[bin].open) {
+      flush_half_if_full(ctx, bin);
+      push(ctx, page, slot);
+      if (counting(ctx)) count_kept(ctx, bin);
+      return;
+    }
+    const Give path = ctx.give(cold_, page, static_cast<Token>(slot));
+    if (!counting(ctx)) return;
+    ++stats(ctx, bin).free_calls;
+    if (path == Give::kCurrent) ++stats(ctx, bin).free_current;
+    if (path == Give::kPartial) ++stats(ctx, bin).free_partial;
+    if (path == Give::kRetire) ++stats(ctx, bin).free_retire;
+  }
+
+  // The page is put on its owner's pending stack when its own was empty.
+  void free_remote(std::size_t who, Page& page, std::size_t slot) {
+    page.slots[slot] = Slot::kRemote;
+    if (page.remote.empty()) contexts_[page.owner].pending.push_back(page.head);
+    page.remote.push_back(slot);
+    if (who == kNone || !counting(contexts_[who])) return;
+    ++stats(contexts_[who], page.bin).free_calls;
+    ++stats(contexts_[who], page.bin).free_remote;
+  }
+
+  void free_foreign(std::size_t who, const Owned& block) {
+    Context* const ctx = who == kNone ? nullptr : &contexts_[who];
+    if (ctx != nullptr) prepare(*ctx);
+    const bool counts = ctx != nullptr && counting(*ctx);
+    if (counts) ++ctx->stats.page_of_fail;
+    if (block.heap == Heap::kLarge) {
+      --large_live;
+      if (counts) ++ctx->stats.large_free;
+      return;
+    }
+    if (counts) ++stats(*ctx, block.bin).free_calls;
+    if (counts) ++stats(*ctx, block.bin).free_fb_v1;
+    if (ctx != nullptr && ctx->policy.c6_hot && info(block.bin).size_class == 6) {
+      flush_half_if_full(*ctx, block.bin);
+      ctx->magazines[block.bin].blocks.push_back({kNone, 0, block.address});
+    } else {
+      --v1_live[block.bin];
+    }
+  }
+
+  const Shape shape_;
+  Cold cold_;
+  std::vector<Context> contexts_;
+  std::vector<std::size_t> parked_;  // back = parked last
+  PolicySnapshot policy_;
+};
+
+}  // namespace hakmem::model
