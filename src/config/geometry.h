@@ -56,7 +56,7 @@ struct ProductionGeometry {
   static constexpr std::size_t kCarveMin = 8;
   static constexpr std::size_t kMagazineBytes = 1024 * 1024;
   static constexpr std::size_t kMagazineMin = 4;
-  static constexpr std::size_t kMagazineMax = 256;
+  static constexpr std::size_t kMagazineMax = 512;
   static constexpr std::size_t kContextsMax = 32768;
   static constexpr std::size_t kArenaBytesMax = std::size_t{1} << 40;
   static constexpr std::size_t kArenaBytesMin = std::size_t{1} << 28;
