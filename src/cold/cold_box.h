@@ -8,7 +8,7 @@
 //                needed, and no owner.
 //
 // A superslab serves one bin until it is empty, so a stale pointer never sees another type's
-// blocks. Laws: S1-S3 (laws/slab_laws.h). Tests: tests/unit/cold_test.cc.
+// blocks. Laws: S1-S4 (laws/slab_laws.h). Tests: tests/unit/cold_test.cc.
 #pragma once
 
 #include <array>
@@ -38,6 +38,7 @@ class ColdBox {
   using Geometry = typename C::Geometry;
   using Sizes = typename C::Sizes;
   using Page = SoPage<C>;
+  static constexpr std::uint64_t kDecayPeriodMs = 250;
 
   bool init(Platform& platform, Arena<C>& arena) noexcept {
     platform_ = &platform;
@@ -62,8 +63,8 @@ class ColdBox {
     const BinIndex bin(static_cast<std::uint8_t>(page.bin));
     page.flags = PageFlag::kRetired;
     set_owner(page, {});
+    purge_decayed();  // first: it looks at the clock, and this page's time starts now
     take_back(page, page_bytes(bin));
-    purge_decayed();
   }
 
   // Free pages of a class that keep their memory; set from the policy snapshot.
@@ -124,7 +125,6 @@ class ColdBox {
   void unlock_after_fork() noexcept HAKMEM_RELEASE(lock_) { lock_.unlock(); }
 
  private:
-  static constexpr std::uint64_t kDecayPeriodMs = 250;
   static constexpr std::size_t kPurgeBatch = 16;
 
   static constexpr std::size_t page_bytes(BinIndex bin) noexcept {
@@ -334,7 +334,8 @@ class ColdBox {
     for (std::uint32_t rest = pages; rest != 0; rest &= rest - 1) {
       forget_warm(slab, static_cast<std::uint32_t>(std::countr_zero(rest)));
     }
-    if (slab.free_pages != 0) link_slab(slabs_, list_of(slab), i);
+    // A FREE superslab stays off its list meanwhile: whoever adopts one takes all of its pages.
+    if (slab.free_pages != 0 && slab.tier != Tier::kFree) link_slab(slabs_, list_of(slab), i);
     return {i, pages, page_bytes(BinIndex(slab.bin))};
   }
 

@@ -1,0 +1,394 @@
+// The cold box: what a lent page looks like, the tiers HOT -> DRAINING -> FREE -> reuse, warm
+// pages, budget, trim, guards, and refusal by the system; in both geometries where it matters.
+#include "cold/cold_box.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "test_heap.h"
+
+namespace hakmem::test {
+namespace {
+
+constexpr std::size_t kFullPage = 65536;  // of the bins used below, in Full
+constexpr std::uint32_t kFullPages = 32;  // of a superslab then
+
+template <class C>
+struct Cold : Boxes<C> {
+  std::vector<SoPage<C>*> borrow_many(BinIndex bin, std::size_t n) {
+    std::vector<SoPage<C>*> pages;
+    for (std::size_t i = 0; i < n; ++i) pages.push_back(this->borrow(bin));
+    return pages;
+  }
+  Tier tier(std::uint32_t slab) { return this->cold.tier_of(SlabIndex(slab)); }
+};
+
+std::size_t blocks_bytes(const auto& page) { return std::size_t{page.capacity} * page.block_size; }
+char* bytes_of(const auto& page) { return reinterpret_cast<char*>(page.base); }
+bool is_zero(const char* at, std::size_t n) {
+  return at[0] == 0 && std::memcmp(at, at + 1, n - 1) == 0;
+}
+bool guards_work() {
+  FakePlatform platform;
+  void* const at = platform.map(4096, 4096);
+  return platform.guard(at, 4096);
+}
+
+template <class C>
+class EveryBin : public ::testing::Test {};
+using Configs = ::testing::Types<Small, Full, FullPerf>;
+TYPED_TEST_SUITE(EveryBin, Configs);
+
+TYPED_TEST(EveryBin, ALentPageIsEmptyNotCarvedAndOwnedInEveryUnit) {
+  using Sizes = typename TypeParam::Sizes;
+  Cold<TypeParam> box;
+  std::set<std::uintptr_t> bases;
+  for (std::size_t b = 0; b < Sizes::kBins; ++b) {
+    const BinIndex bin(static_cast<std::uint8_t>(b));
+    const SoPage<TypeParam>& page = *box.borrow(bin);
+    EXPECT_EQ(page.used, 0);
+    EXPECT_EQ(page.carved, 0);
+    EXPECT_EQ(page.freelist, kNoSlot);
+    EXPECT_EQ(page.capacity, Sizes::info(bin).capacity);
+    EXPECT_EQ(page.block_size, Sizes::info(bin).block_size);
+    EXPECT_TRUE(bases.insert(page.base).second);
+    const std::uint32_t units = 1u
+                                << (Sizes::info(bin).page_shift - TypeParam::Geometry::kUnitShift);
+    for (std::uint32_t u = page.head; u < page.head + units; ++u) {
+      const SoPage<TypeParam>& unit = box.arena.page(u);
+      EXPECT_EQ(unit.owner.load_relaxed(), box.context.get());
+      EXPECT_EQ(unit.magazine, &box.context->ultra.front[b]);
+      EXPECT_EQ(unit.base, page.base);
+      EXPECT_EQ(unit.entries, page.entries);
+    }
+    std::memset(bytes_of(page), 0x5A, blocks_bytes(page));
+  }
+  EXPECT_EQ(box.platform.foreign_calls(), 0u);
+}
+
+TYPED_TEST(EveryBin, ARetiredPageHasNoOwnerInAnyUnit) {
+  using Sizes = typename TypeParam::Sizes;
+  Cold<TypeParam> box;
+  for (std::size_t b = 0; b < Sizes::kBins; ++b) {
+    SoPage<TypeParam>& page = *box.borrow(BinIndex(static_cast<std::uint8_t>(b)));
+    box.cold.retire_page(page);
+    EXPECT_EQ(page.flags, PageFlag::kRetired);
+    const std::uint32_t units =
+        1u << (Sizes::kBinTable[b].page_shift - TypeParam::Geometry::kUnitShift);
+    for (std::uint32_t u = page.head; u < page.head + units; ++u) {
+      EXPECT_EQ(box.arena.page(u).owner.load_relaxed(), nullptr);
+      EXPECT_EQ(box.arena.page(u).magazine, nullptr);
+    }
+  }
+  EXPECT_EQ(box.cold.totals().lent_bytes, 0u);
+}
+
+// One superslab goes through all bins: after each change every byte of every block can be written,
+// wherever the guards of the last layout were.
+TYPED_TEST(EveryBin, ASuperslabIsReusedByEveryOtherBin) {
+  using Sizes = typename TypeParam::Sizes;
+  Cold<TypeParam> box;
+  for (std::size_t step = 0; step < 2 * Sizes::kBins; ++step) {
+    // From both ends in turns, so that the page size changes often and both ways.
+    const std::size_t b = step % 2 == 0 ? step / 2 : Sizes::kBins - 1 - step / 2;
+    const BinInfo& info = Sizes::kBinTable[b];
+    const auto pages =
+        box.borrow_many(BinIndex(static_cast<std::uint8_t>(b)), info.pages_per_superslab);
+    for (SoPage<TypeParam>* page : pages) {
+      std::memset(bytes_of(*page), 0x5A, blocks_bytes(*page));
+    }
+    EXPECT_EQ(box.cold.superslabs_used(), 1u);
+    for (SoPage<TypeParam>* page : pages) box.cold.retire_page(*page);
+    EXPECT_EQ(box.tier(0), Tier::kFree);
+  }
+}
+
+TEST(ColdTiers, HotUntilFullThenTheNextSuperslab) {
+  Cold<Small> box;
+  const BinIndex bin = bin_of<Small>(64);
+  EXPECT_EQ(box.tier(0), Tier::kUnused);
+  const auto pages = box.borrow_many(bin, 3);
+  EXPECT_EQ(box.cold.superslabs_used(), 2u);
+  EXPECT_EQ(pages[0]->slab_ref, pages[1]->slab_ref);
+  EXPECT_NE(pages[0]->slab_ref, pages[2]->slab_ref);
+  EXPECT_FALSE(box.cold.record_for_test(SlabIndex(0)).listed) << "HOT, without a free page";
+  box.cold.retire_page(*pages[1]);
+  EXPECT_TRUE(box.cold.record_for_test(SlabIndex(0)).listed);
+  EXPECT_EQ(box.tier(0), Tier::kHot);
+}
+
+TEST(ColdTiers, BinsDoNotShareASuperslab) {
+  Cold<Full> box;
+  EXPECT_NE(box.borrow(bin_of<Full>(64))->slab_ref, box.borrow(bin_of<Full>(80))->slab_ref);
+}
+
+// HOT -> DRAINING -> HOT, and DRAINING -> FREE.
+TEST(ColdTiers, ASparseSuperslabDrainsWhileAnotherCanServe) {
+  Cold<Full> box;
+  const BinIndex bin = bin_of<Full>(64);
+  auto first = box.borrow_many(bin, kFullPages);
+  auto second = box.borrow_many(bin, 1);
+  for (std::uint32_t i = 0; i < 23; ++i) box.cold.retire_page(*first[i]);
+  EXPECT_EQ(box.tier(0), Tier::kHot) << "23 of 32 pages are free: not sparse yet";
+  box.cold.retire_page(*first[23]);
+  EXPECT_EQ(box.tier(0), Tier::kDraining);
+
+  for (std::uint32_t i = 1; i < kFullPages; ++i) {
+    second.push_back(box.borrow(bin));
+    EXPECT_EQ(second.back()->slab_ref, SlabIndex(1)) << "the HOT one serves";
+  }
+  EXPECT_EQ(box.borrow(bin)->slab_ref, SlabIndex(0)) << "then the DRAINING one, before a new one";
+  EXPECT_EQ(box.tier(0), Tier::kHot);
+  EXPECT_EQ(box.cold.superslabs_used(), 2u);
+}
+
+TEST(ColdTiers, ADrainingSuperslabEmptiesToFree) {
+  Cold<Full> box;
+  const BinIndex bin = bin_of<Full>(64);
+  const auto first = box.borrow_many(bin, kFullPages);
+  box.borrow(bin);
+  for (std::uint32_t i = 0; i < kFullPages; ++i) {
+    box.cold.retire_page(*first[i]);
+    const Tier due = i < 23 ? Tier::kHot : (i < 31 ? Tier::kDraining : Tier::kFree);
+    EXPECT_EQ(box.tier(0), due) << i;
+  }
+  const auto by_tier = box.cold.totals().superslabs_by_tier;
+  EXPECT_EQ(by_tier[static_cast<std::size_t>(Tier::kHot)], 1u);
+  EXPECT_EQ(by_tier[static_cast<std::size_t>(Tier::kDraining)], 0u);
+  EXPECT_EQ(by_tier[static_cast<std::size_t>(Tier::kFree)], 1u);
+}
+
+TEST(ColdTiers, ASparseSuperslabStaysHotWhenItIsTheOnlyOne) {
+  Cold<Full> box;
+  const auto pages = box.borrow_many(bin_of<Full>(64), kFullPages);
+  for (std::uint32_t i = 0; i < 31; ++i) box.cold.retire_page(*pages[i]);
+  EXPECT_EQ(box.tier(0), Tier::kHot);
+}
+
+TEST(ColdTiers, AFreeSuperslabGoesToItsOldBinFirst) {
+  Cold<Small> box;
+  SoPage<Small>* const a = box.borrow(bin_of<Small>(64));
+  SoPage<Small>* const b = box.borrow(bin_of<Small>(512));
+  box.cold.retire_page(*a);
+  box.cold.retire_page(*b);  // FREE list: b's, then a's
+  EXPECT_EQ(box.borrow(bin_of<Small>(64))->slab_ref, SlabIndex(0));
+  EXPECT_EQ(box.borrow(bin_of<Small>(32))->slab_ref, SlabIndex(1)) << "else any";
+}
+
+// Moves the clock to the next decay period and lets the box see it, through another class.
+template <class C>
+void next_period(Cold<C>& box) {
+  box.platform.advance_clock_ms(ColdBox<C>::kDecayPeriodMs);
+  box.cold.retire_page(*box.borrow(bin_of<C>(16)));
+}
+
+TEST(ColdWarm, ARetiredPageKeepsItsMemoryAndIsLentFirst) {
+  Cold<Full> box;
+  const BinIndex bin = bin_of<Full>(64);
+  const auto pages = box.borrow_many(bin, 5);
+  std::memset(bytes_of(*pages[3]), 0x5A, 64);
+  box.cold.retire_page(*pages[3]);
+  EXPECT_EQ(box.cold.totals().warm_bytes, kFullPage);
+  EXPECT_EQ(box.borrow(bin), pages[3]);
+  EXPECT_EQ(bytes_of(*pages[3])[0], 0x5A);
+  EXPECT_EQ(box.cold.totals().warm_bytes, 0u);
+}
+
+TEST(ColdWarm, AfterTwoPeriodsWhatIsBeyondTheCapIsPurged) {
+  Cold<Full> box;
+  box.cold.set_warm_cap(3, 2);
+  const auto pages = box.borrow_many(bin_of<Full>(64), 5);
+  for (SoPage<Full>* page : pages) std::memset(bytes_of(*page), 0x5A, 64);
+  next_period(box);
+  for (SoPage<Full>* page : pages) box.cold.retire_page(*page);
+  next_period(box);
+  EXPECT_EQ(box.cold.totals().warm_bytes, 6 * kFullPage) << "one period is not enough";
+  next_period(box);
+  std::size_t zeroed = 0;
+  for (SoPage<Full>* page : pages) zeroed += is_zero(bytes_of(*page), 64) ? 1u : 0u;
+  EXPECT_EQ(zeroed, 3u);
+  EXPECT_EQ(box.cold.totals().warm_bytes, 3 * kFullPage) << "two of C3, one of C1";
+  EXPECT_EQ(box.tier(0), Tier::kFree);
+}
+
+TEST(ColdWarm, AReturningPageStartsItsSuperslabsTimeAnew) {
+  Cold<Full> box;
+  const auto pages = box.borrow_many(bin_of<Full>(64), 3);
+  box.cold.retire_page(*pages[0]);
+  next_period(box);
+  box.cold.retire_page(*pages[1]);
+  next_period(box);
+  EXPECT_EQ(box.cold.totals().warm_bytes, 3 * kFullPage);
+  next_period(box);
+  EXPECT_EQ(box.cold.totals().warm_bytes, kFullPage) << "that of the other class";
+}
+
+TEST(ColdWarm, TimeStartsWhenThePageComesNotWhenTheBoxLastLooked) {
+  Cold<Full> box;
+  SoPage<Full>* const page = box.borrow(bin_of<Full>(64));
+  box.platform.advance_clock_ms(10 * ColdBox<Full>::kDecayPeriodMs);
+  box.cold.retire_page(*page);
+  EXPECT_EQ(box.cold.totals().warm_bytes, kFullPage);
+}
+
+TEST(ColdWarm, TheCapIsPerClass) {
+  Cold<Full> box;
+  box.cold.set_warm_cap(3, 1);
+  next_period(box);  // or it would take one of the two superslabs below
+  box.cold.retire_page(*box.borrow(bin_of<Full>(64)));
+  box.cold.retire_page(*box.borrow(bin_of<Full>(128)));
+  for (int i = 0; i < 3; ++i) next_period(box);
+  EXPECT_EQ(box.cold.totals().warm_bytes, 2 * kFullPage) << "C3 keeps one, C4 none, C1's is new";
+}
+
+// A system call is made without the lock; another thread may use the box meanwhile.
+class MeanwhilePlatform : public FakePlatform {
+ public:
+  std::function<void()> meanwhile;
+  bool purge(void* at, std::size_t bytes) noexcept {
+    if (meanwhile) std::exchange(meanwhile, nullptr)();
+    return FakePlatform::purge(at, bytes);
+  }
+};
+struct Meanwhile : Config<ProductionGeometry, MeanwhilePlatform, StdWorld, kHardenedMitigations> {};
+
+TEST(ColdWarm, PagesThatAreBeingPurgedCannotBeBorrowed) {
+  MeanwhilePlatform platform;
+  Arena<Meanwhile> arena;
+  arena.init(platform);
+  ColdBox<Meanwhile> cold;
+  cold.init(platform, arena);
+  cold.set_warm_cap(3, 1);  // some pages stay warm: the superslab is purged in part
+  auto context = std::make_unique<Context<Meanwhile>>();
+  const auto borrow = [&](std::size_t size) {
+    return cold.refill_page(bin_of<Meanwhile>(size), {context.get(), nullptr});
+  };
+  SoPage<Meanwhile>* const a = borrow(64);
+  SoPage<Meanwhile>* const b = borrow(64);
+  std::vector<SoPage<Meanwhile>*> borrowed{borrow(1024)};
+  cold.retire_page(*a);
+  cold.retire_page(*b);
+  platform.meanwhile = [&] {
+    for (const std::size_t size : {64u, 512u}) {
+      for (std::uint32_t i = 0; i < kFullPages; ++i) {
+        borrowed.push_back(borrow(size));
+        bytes_of(*borrowed.back())[0] = 0x5A;
+      }
+    }
+  };
+  platform.advance_clock_ms(3 * ColdBox<Meanwhile>::kDecayPeriodMs);
+  borrowed.push_back(borrow(1024));
+  ASSERT_EQ(platform.meanwhile, nullptr) << "the purge happened";
+  for (std::size_t i = 1; i + 1 < borrowed.size(); ++i) {
+    EXPECT_EQ(bytes_of(*borrowed[i])[0], 0x5A) << i;
+  }
+  for (std::uint32_t i = 0; i < 2 * kFullPages; ++i) borrowed.push_back(borrow(64));
+  const std::set<SoPage<Meanwhile>*> distinct(borrowed.begin(), borrowed.end());
+  EXPECT_EQ(distinct.size(), borrowed.size());
+}
+
+// No block of the new bin starts with what a block of the old one held.
+TEST(ColdWarm, MemoryThatChangesItsBinIsZero) {
+  Cold<Full> box;
+  SoPage<Full>& page = *box.borrow(bin_of<Full>(64));
+  std::memset(bytes_of(page), 0x5A, blocks_bytes(page));
+  box.cold.retire_page(page);
+  EXPECT_EQ(bytes_of(page)[0], 0x5A) << "warm";
+  SoPage<Full>& other = *box.borrow(bin_of<Full>(96));
+  ASSERT_EQ(other.base, page.base);
+  EXPECT_TRUE(is_zero(bytes_of(other), blocks_bytes(other)));
+}
+
+TEST(ColdWarm, TrimGivesBackEveryFreePage) {
+  Cold<Full> box;
+  const auto pages = box.borrow_many(bin_of<Full>(64), 3);
+  for (SoPage<Full>* page : pages) std::memset(bytes_of(*page), 0x5A, 64);
+  box.cold.retire_page(*pages[0]);
+  box.cold.retire_page(*pages[2]);
+  EXPECT_EQ(box.cold.trim(), 2 * kFullPage);
+  EXPECT_TRUE(is_zero(bytes_of(*pages[0]), 64));
+  EXPECT_EQ(bytes_of(*pages[1])[0], 0x5A) << "lent: not touched";
+  EXPECT_EQ(box.cold.totals().warm_bytes, 0u);
+  EXPECT_EQ(box.cold.trim(), 0u);
+}
+
+TEST(ColdBudget, LimitsWhatContextsBorrow) {
+  Cold<Full> box;
+  const BinIndex bin = bin_of<Full>(64);
+  box.cold.set_budget(2 * kFullPage);
+  SoPage<Full>* const a = box.borrow(bin);
+  ASSERT_NE(a, nullptr);
+  ASSERT_NE(box.borrow(bin), nullptr);
+  EXPECT_EQ(box.borrow(bin), nullptr);
+  EXPECT_EQ(box.cold.totals().lent_bytes, 2 * kFullPage);
+  box.cold.retire_page(*a);
+  EXPECT_NE(box.borrow(bin), nullptr) << "a returned page may be borrowed again";
+  box.cold.set_budget(0);
+  EXPECT_NE(box.borrow(bin), nullptr) << "0: no limit";
+}
+
+TEST(ColdRefusal, NoMemoryForASuperslab) {
+  Cold<Small> box;
+  box.platform.fail_after(Call::kCommit, 0);
+  EXPECT_EQ(box.borrow(bin_of<Small>(64)), nullptr);
+  EXPECT_EQ(box.cold.superslabs_used(), 0u);
+  EXPECT_EQ(box.cold.totals().committed_bytes, 0u);
+  box.platform.stop_failing();
+  EXPECT_NE(box.borrow(bin_of<Small>(64)), nullptr);
+}
+
+TEST(ColdRefusal, TheArenaIsFull) {
+  Cold<Small> box;
+  const std::size_t pages = std::size_t{box.arena.superslabs()} * 2;
+  const auto all = box.borrow_many(bin_of<Small>(64), pages);
+  EXPECT_NE(all.back(), nullptr);
+  EXPECT_EQ(box.borrow(bin_of<Small>(64)), nullptr);
+  EXPECT_EQ(box.borrow(bin_of<Small>(512)), nullptr);
+  box.cold.retire_page(*all[5]);
+  EXPECT_EQ(box.borrow(bin_of<Small>(512)), nullptr) << "its superslab is not empty";
+  EXPECT_EQ(box.borrow(bin_of<Small>(64)), all[5]);
+}
+
+TEST(ColdRefusal, NoTableNoBox) {
+  FakePlatform platform;
+  Arena<Small> arena;
+  arena.init(platform);
+  platform.fail_after(Call::kSparse, 0);
+  ColdBox<Small> cold;
+  EXPECT_FALSE(cold.init(platform, arena));
+}
+
+TEST(ColdGuards, EveryPageEndsInOneAndTheyOutliveRetirement) {
+  Cold<Full> box;
+  const BinIndex bin = bin_of<Full>(64);
+  const auto pages = box.borrow_many(bin, 2);
+  const std::uint64_t guards = box.platform.calls(Call::kGuard);
+  EXPECT_EQ(guards, 2u);
+  for (SoPage<Full>* page : pages) {
+    const char* const end = bytes_of(*page) + kFullPage;
+    EXPECT_TRUE(FakePlatform::is_readable(end - 4097));
+    EXPECT_EQ(FakePlatform::is_readable(end - 4096), !guards_work());
+    EXPECT_EQ(FakePlatform::is_readable(end - 1), !guards_work());
+  }
+  for (SoPage<Full>* page : pages) box.cold.retire_page(*page);
+  box.borrow_many(bin_of<Full>(80), 2);  // another bin, the same page size
+  EXPECT_EQ(box.platform.calls(Call::kGuard), guards) << "still there";
+  EXPECT_EQ(FakePlatform::is_readable(bytes_of(*pages[0]) + kFullPage - 1), !guards_work());
+}
+
+TEST(ColdGuards, NoneWhereTheFlavourHasNone) {
+  Cold<FullPerf> box;
+  const SoPage<FullPerf>& page = *box.borrow(bin_of<FullPerf>(64));
+  EXPECT_EQ(box.platform.calls(Call::kGuard), 0u);
+  EXPECT_TRUE(FakePlatform::is_readable(bytes_of(page) + kFullPage - 1));
+  EXPECT_EQ(page.capacity, kFullPage / 64);
+}
+
+}  // namespace
+}  // namespace hakmem::test
