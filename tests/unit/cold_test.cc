@@ -240,11 +240,14 @@ TEST(ColdWarm, TimeStartsWhenThePageComesNotWhenTheBoxLastLooked) {
 TEST(ColdWarm, TheCapIsPerClass) {
   Cold<Full> box;
   box.cold.set_warm_cap(3, 1);
-  next_period(box);  // or it would take one of the two superslabs below
-  box.cold.retire_page(*box.borrow(bin_of<Full>(64)));
-  box.cold.retire_page(*box.borrow(bin_of<Full>(128)));
+  SoPage<Full>* const other = box.borrow(bin_of<Full>(16));  // its superslab serves next_period
+  SoPage<Full>* const c3 = box.borrow(bin_of<Full>(64));
+  SoPage<Full>* const c4 = box.borrow(bin_of<Full>(128));
+  box.cold.retire_page(*c3);
+  box.cold.retire_page(*c4);
   for (int i = 0; i < 3; ++i) next_period(box);
   EXPECT_EQ(box.cold.totals().warm_bytes, 2 * kFullPage) << "C3 keeps one, C4 none, C1's is new";
+  box.cold.retire_page(*other);
 }
 
 // A system call is made without the lock; another thread may use the box meanwhile.
