@@ -2,6 +2,7 @@
 #pragma once
 
 #include "front/allocator.h"
+#include "front/reshuffle.h"
 
 namespace hakmem {
 
@@ -140,12 +141,19 @@ void Allocator<C>::fork_parent() noexcept HAKMEM_UNCHECKED {
 }
 
 // Only this thread exists in the child, and it holds every lock. What it does next must not be
-// predictable from the parent.
+// predictable from the parent. Contexts of lost threads are left alone, and with them their memory
+// shared with the parent: nobody will allocate from them.
 template <class C>
 void Allocator<C>::fork_child(Ctx* mine) noexcept {
   contexts_.orphan_all_but(mine);
   fork_parent();
-  contexts_.for_each([&](Ctx& ctx) { ctx.so.rng.stir(platform_.random()); });
+  Rng fresh(platform_.random());
+  contexts_.for_each([&](Ctx& ctx) {
+    if (ctx.state != ContextState::kOrphaned) ctx.so.rng.stir(fresh.next());
+  });
+  if constexpr (C::kMitigations.randomize_slots) {
+    if (mine != nullptr) reshuffle_owner_only(arena_, *mine);
+  }
 }
 
 }  // namespace hakmem
