@@ -73,6 +73,13 @@ class Lockstep {
   hakmem::Allocator<C>& real() { return *real_; }
   Allocator& model() { return *model_; }
   Blocks& blocks() { return blocks_; }
+  // Which context each thread holds, and what the system refuses: part of the state, too.
+  template <class Visit>
+  void each_remembered(Visit&& visit) const {
+    for (const Thread& t : threads_) visit(t.attached ? t.model + 2 : 0);
+    visit(commit_failing_ ? 1 : 0);
+    visit(memory_failing_ ? 1 : 0);
+  }
 
  private:
   using RealContext = hakmem::Context<C>;
@@ -215,6 +222,12 @@ class Lockstep {
   void wild_pointer(const Op& op);
   void check_verdict(std::uintptr_t address);
 
+  // ---- a fork's child (lockstep_reshuffle.h)
+
+  void follow_reshuffle(RealContext& real, Context& model);
+  void follow_magazine(RealContext& real, Context& model, std::size_t bin);
+  void follow_freelist(Page& page);
+
   // ---- threads, policy, system (lockstep_world.h)
 
   void thread_exit();
@@ -255,4 +268,5 @@ std::string run_trace(const Trace& trace, const LockstepOptions& options = {}) {
 
 #include "models/lockstep_memory.h"
 #include "models/lockstep_pointers.h"
+#include "models/lockstep_reshuffle.h"
 #include "models/lockstep_world.h"

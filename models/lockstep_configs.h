@@ -14,6 +14,10 @@ struct SmallPerf
 struct ProductionHardened
     : Config<ProductionGeometry, ModelPlatform, StdWorld, kHardenedMitigations> {};
 struct ProductionPerf : Config<ProductionGeometry, ModelPlatform, StdWorld, kPerfMitigations> {};
+// Slots in order: fewer states, for exhaustive runs.
+struct SmallOrdered
+    : Config<SmallGeometry, ModelPlatform, StdWorld, Mitigations{true, false, false}> {};
+
 // Linux underneath, and nothing counted on the hot path; but time stands still, for the model has
 // to know when pages decay.
 class SteadyLinux : public LinuxPlatform {

@@ -75,8 +75,8 @@ void Lockstep<C>::wild_pointer(const Op& op) {
       return check_verdict(reinterpret_cast<std::uintptr_t>(&on_stack));
     case 5:
       return check_verdict(arena - 1 - op.arg / 8 % 64);
-    case 6:
-      return check_verdict(arena + real_->arena().bytes() + op.arg / 8 % 64);
+    case 6:  // both sides of the arena's end
+      return check_verdict(arena + real_->arena().bytes() - 64 + op.arg / 8 % 128);
     default:
       return check_verdict(~std::uintptr_t{0} - op.arg / 8);
   }

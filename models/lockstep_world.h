@@ -25,6 +25,9 @@ void Lockstep<C>::fork_child() {
   model_->fork_child(mine.model);
   threads_ = {};
   threads_[actor_] = mine;
+  if (C::kMitigations.randomize_slots && mine.real != nullptr) {
+    follow_reshuffle(*mine.real, model_->contexts()[mine.model]);
+  }
 }
 
 template <class C>

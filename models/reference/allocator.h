@@ -174,6 +174,7 @@ class Allocator : public Paths {
   const Shape& shape() const { return shape_; }
   Cold& cold() { return cold_; }
   std::vector<Context>& contexts() { return contexts_; }
+  const std::vector<std::size_t>& parked() const { return parked_; }
   std::uintptr_t arena() const { return arena_; }
 
  private:

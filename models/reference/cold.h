@@ -57,6 +57,7 @@ class Cold {
     Slab& slab = slabs[i];
     page.owner = kNone;
     page.place = Place::kRetired;
+    purge_decayed();  // first: this page's time starts now
     slab.free[k] = true;
     lent_bytes -= info.page;
     slab.warm[k] = true;
@@ -64,7 +65,6 @@ class Cold {
     ++warm_pages[info.size_class];
     warm_bytes += info.page;
     place_after_return(i);
-    purge_decayed();
   }
 
   std::size_t trim() {

@@ -1,0 +1,72 @@
+// The child of a fork hands its free blocks out in a new random order (front/reshuffle.h). Which
+// order is nobody's promise; that it is the same blocks is. The model takes the real order over,
+// item by item, and finds a difference if one has no counterpart.
+#pragma once
+
+#include "models/lockstep.h"
+
+namespace hakmem::model {
+
+// Brings `items` into the order of the real ones. is(i, item): the i-th real one may be `item`.
+// False when there is none for some i.
+template <class Item, class Is>
+bool take_over_order(std::vector<Item>& items, Is&& is) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    std::size_t j = i;
+    while (j < items.size() && !is(i, items[j])) ++j;
+    if (j == items.size()) return false;
+    std::swap(items[i], items[j]);
+  }
+  return true;
+}
+
+inline bool token_may_be(const Page& page, const Bin& info, Token token, std::size_t slot) {
+  if (token >= 0) return slot == static_cast<std::size_t>(token);
+  const auto first = static_cast<std::size_t>(-1 - token);
+  return slot >= first && slot < first + info.carve && slot < page.carved && !page.seen[slot];
+}
+
+template <class C>
+void Lockstep<C>::follow_reshuffle(RealContext& real, Context& model) {
+  for (std::size_t b = 0; b < model.bins.size() && difference_.empty(); ++b) {
+    follow_magazine(real, model, b);
+    std::vector<std::size_t> heads = model.bins[b].partial;
+    if (model.bins[b].current != kNone) heads.push_back(model.bins[b].current);
+    for (const std::size_t head : heads) follow_freelist(model_->cold().page(head));
+  }
+}
+
+template <class C>
+void Lockstep<C>::follow_magazine(RealContext& real, Context& model, std::size_t bin) {
+  const auto& m = real.ultra.magazine(BinIndex(static_cast<std::uint8_t>(bin)));
+  std::vector<Cached>& blocks = model.magazines[bin].blocks;
+  if (m.size() != blocks.size()) return expect(false, "a reshuffled magazine lost blocks");
+  const bool same = take_over_order(blocks, [&](std::size_t i, const Cached& block) {
+    const auto address = reinterpret_cast<std::uintptr_t>(m.base[i].block);
+    if (block.page == kNone) return address == block.address;
+    const Page& page = model_->cold().page(block.page);
+    const Bin& info = model_->shape().bins[page.bin];
+    const std::size_t offset = address - model_->arena() - block.page * model_->shape().unit;
+    return offset % info.block == 0 && token_may_be(page, info, block.token, offset / info.block);
+  });
+  expect(same, "a reshuffled magazine holds other blocks");
+}
+
+template <class C>
+void Lockstep<C>::follow_freelist(Page& page) {
+  const auto& real = real_->arena().page(static_cast<std::uint32_t>(page.head));
+  std::vector<std::size_t> slots;
+  for (std::uint32_t slot = real.freelist; slot < real.capacity && slots.size() <= page.carved;) {
+    slots.insert(slots.begin(), slot);
+    slot = entry_link(real.entries[slot].load_relaxed());
+  }
+  if (slots.size() != page.freelist.size())
+    return expect(false, "a reshuffled freelist lost slots");
+  const Bin& info = model_->shape().bins[page.bin];
+  const bool same = take_over_order(page.freelist, [&](std::size_t i, Token token) {
+    return token_may_be(page, info, token, slots[i]);
+  });
+  expect(same, "a reshuffled freelist holds other slots");
+}
+
+}  // namespace hakmem::model
