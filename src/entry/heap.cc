@@ -82,6 +82,15 @@ auto with_context(Call&& call) noexcept {
   }
 }
 
+// As with_context, for a call that gives memory or nullptr. Before the program is told that there is
+// none, what the other heaps keep for later is given up: cached mappings, empty chunks.
+template <class Call>
+void* with_memory(Call&& call) noexcept {
+  void* const p = with_context(call);
+  if (HAKMEM_LIKELY(p != nullptr) || trim() == 0) return p;
+  return with_context(call);
+}
+
 bool too_large(std::size_t n) noexcept { return n > PTRDIFF_MAX; }
 
 bool is_aligned(const void* p, std::size_t alignment) noexcept {
@@ -114,7 +123,7 @@ Ctx* context() noexcept {
 void* allocate_slow(std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
   ensure_started();
-  return with_context([n](Ctx* ctx) { return g_allocator.allocate_slow(ctx, n); });
+  return with_memory([n](Ctx* ctx) { return g_allocator.allocate_slow(ctx, n); });
 }
 
 void* allocate_zeroed(std::size_t n) noexcept {
@@ -125,19 +134,19 @@ void* allocate_zeroed(std::size_t n) noexcept {
     return p;
   }
   ensure_started();
-  return with_context([n](Ctx* ctx) { return g_allocator.allocate_zeroed(ctx, n); });
+  return with_memory([n](Ctx* ctx) { return g_allocator.allocate_zeroed(ctx, n); });
 }
 
 void* allocate_aligned(std::size_t alignment, std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
   ensure_started();
-  return with_context([=](Ctx* ctx) { return g_allocator.allocate_aligned(ctx, alignment, n); });
+  return with_memory([=](Ctx* ctx) { return g_allocator.allocate_aligned(ctx, alignment, n); });
 }
 
 void* reallocate(void* p, std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
   ensure_started();
-  return with_context([=](Ctx* ctx) { return g_allocator.reallocate(ctx, p, n); });
+  return with_memory([=](Ctx* ctx) { return g_allocator.reallocate(ctx, p, n); });
 }
 
 void deallocate_slow(void* p, const char* operation) noexcept {
