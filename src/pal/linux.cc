@@ -8,6 +8,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -64,6 +65,14 @@ void* map_aligned(std::size_t bytes, std::size_t alignment, int protection) noex
   return reinterpret_cast<void*>(aligned);
 }
 
+// Under RLIMIT_AS reserved address space is taken from the program. Nobody reserves more than a
+// quarter; the arena and the registries then try less (page/arena.h).
+bool fits_address_space_limit(std::size_t bytes) noexcept {
+  rlimit limit{};
+  return getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+         bytes <= limit.rlim_cur / 4;
+}
+
 // The environment as the kernel handed it over, for calls before libc's own start-up.
 const char* environment_from_kernel(const char* name) noexcept {
   static char text[1 << 16];
@@ -89,6 +98,7 @@ const char* environment_from_kernel(const char* name) noexcept {
 
 void* LinuxPlatform::reserve(std::size_t bytes, std::size_t alignment) noexcept {
   const ErrnoKeeper keep;
+  if (!fits_address_space_limit(bytes)) return nullptr;
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
   // A random place of our own in the lower half of the address space: knowing where libraries or
   // stacks lie then says nothing about the heap. Only a hint: the kernel may know better.
