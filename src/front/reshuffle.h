@@ -33,7 +33,8 @@ void shuffle_freelist_owner_only(SoPage<C>& page, Rng& rng) noexcept {
     std::size_t n = 0;
     for (; n < kPiece && rest != kNoSlot; ++n) {
       slots[n] = rest;
-      rest = entry_link(page.entries[rest].load_relaxed());  // relaxed: FREE entries are the owner's
+      rest =
+          entry_link(page.entries[rest].load_relaxed());  // relaxed: FREE entries are the owner's
     }
     shuffle(std::span(slots.data(), n), rng);
     for (std::size_t i = 0; i < n; ++i) {
