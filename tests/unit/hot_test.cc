@@ -1,0 +1,272 @@
+// HotBox v3 in front of a scripted cold box: S5 (current, partial, refill), S6 (one page, carved
+// here, refusal), S7 (where a page goes when a slot comes back), and that a full page is never
+// stranded.
+#include "hot/hot_box.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "test_heap.h"
+
+namespace hakmem::test {
+namespace {
+
+// Lends real pages, counts both doors, refuses on request.
+struct ScriptedCold {
+  ColdBox<Small>* real = nullptr;
+  int refills = 0;
+  std::vector<SoPage<Small>*> retired;
+  bool refuses = false;
+
+  SoPage<Small>* refill_page(BinIndex bin, PageOwner<Small> owner) noexcept {
+    if (refuses) return nullptr;
+    ++refills;
+    return real->refill_page(bin, owner);
+  }
+  void retire_page(SoPage<Small>& page) noexcept {
+    retired.push_back(&page);
+    real->retire_page(page);
+  }
+};
+
+class Hot : public ::testing::Test {
+ protected:
+  using Page = SoPage<Small>;
+  struct Block {
+    Page* page;
+    std::uint32_t slot;
+  };
+  static constexpr std::uint32_t kSlots = 4;
+
+  Hot() {
+    cold_.real = &boxes_.cold;
+    cls().owner = boxes_.owner(bin_);
+    cls().max_partial = 2;
+  }
+  SoClass<Small>& cls() { return ctx_.classes[bin_.value()]; }
+
+  Block take(TakePath due) {
+    const auto source = hot_.page_to_take_from(bin_);
+    EXPECT_EQ(source.path, due);
+    return {source.page, hot_.take(*source.page, kEntryLive)};
+  }
+  // All slots of a page, by whatever path.
+  std::vector<Block> take_page() {
+    std::vector<Block> blocks;
+    for (std::uint32_t i = 0; i < kSlots; ++i) {
+      const auto source = hot_.page_to_take_from(bin_);
+      blocks.push_back({source.page, hot_.take(*source.page, kEntryLive)});
+    }
+    return blocks;
+  }
+  void give(const Block& block, GivePath due) {
+    EXPECT_EQ(hot_.give(*block.page, block.slot), due);
+  }
+  void give_all(const std::vector<Block>& blocks) {
+    for (const Block& block : blocks) hot_.give(*block.page, block.slot);
+  }
+  std::vector<Page*> partial() {
+    std::vector<Page*> pages;
+    for (std::uint32_t u = cls().partial; u != Page::kNoPage; u = boxes_.arena.page(u).next) {
+      pages.push_back(&boxes_.arena.page(u));
+      if (pages.size() > 100) break;
+    }
+    EXPECT_EQ(pages.size(), cls().partial_count);
+    return pages;
+  }
+
+  Boxes<Small> boxes_;
+  ScriptedCold cold_;
+  SoCtx<Small> ctx_;
+  HotBox<Small, ScriptedCold> hot_{boxes_.arena, cold_, ctx_};
+  const BinIndex bin_ = bin_of<Small>(256);
+};
+
+TEST_F(Hot, TheFirstTakeBorrowsExactlyOnePageAndMakesItCurrent) {
+  const Block block = take(TakePath::kRefill);
+  EXPECT_EQ(cold_.refills, 1);
+  EXPECT_EQ(cls().current, block.page);
+  EXPECT_EQ(block.page->flags, PageFlag::kCurrent);
+  EXPECT_EQ(cls().pages, 1u);
+}
+
+TEST_F(Hot, TheCurrentPageServesUntilItIsFull) {
+  const Block first = take(TakePath::kRefill);
+  for (std::uint32_t i = 1; i < kSlots; ++i) EXPECT_EQ(take(TakePath::kCurrent).page, first.page);
+  EXPECT_NE(take(TakePath::kRefill).page, first.page);
+  EXPECT_EQ(first.page->flags, PageFlag::kFull);
+  EXPECT_EQ(cls().pages, 2u);
+}
+
+TEST_F(Hot, ARefusalChangesNothing) {
+  cold_.refuses = true;
+  const auto source = hot_.page_to_take_from(bin_);
+  EXPECT_EQ(source.page, nullptr);
+  EXPECT_EQ(source.path, TakePath::kNone);
+  EXPECT_EQ(cls().current, nullptr);
+  EXPECT_EQ(cls().pages, 0u);
+  cold_.refuses = false;
+  take(TakePath::kRefill);
+}
+
+TEST_F(Hot, AfterARefusalAFullPageStillTakesItsSlotsBack) {
+  const auto blocks = take_page();
+  cold_.refuses = true;
+  EXPECT_EQ(hot_.page_to_take_from(bin_).page, nullptr);
+  EXPECT_EQ(cls().current, nullptr);
+  give(blocks[2], GivePath::kCurrent);
+  EXPECT_EQ(take(TakePath::kCurrent).slot, blocks[2].slot);
+}
+
+TEST_F(Hot, AFullPageThatGetsASlotBackJoinsPartialAndIsTakenFromNext) {
+  const auto full = take_page();
+  const auto current = take_page();
+  EXPECT_TRUE(partial().empty());
+  give(full[1], GivePath::kPartial);
+  EXPECT_EQ(partial(), std::vector<Page*>{full[1].page});
+  EXPECT_EQ(full[1].page->flags, PageFlag::kPartial);
+  const Block again = take(TakePath::kPartial);
+  EXPECT_EQ(again.page, full[1].page);
+  EXPECT_EQ(again.slot, full[1].slot);
+  EXPECT_EQ(cls().current, full[1].page);
+  EXPECT_TRUE(partial().empty());
+  EXPECT_EQ(current[0].page->flags, PageFlag::kFull);
+}
+
+TEST_F(Hot, PartialIsLastInFirstOut) {
+  const auto a = take_page(), b = take_page(), c = take_page(), current = take_page();
+  give(a[0], GivePath::kPartial);
+  give(b[0], GivePath::kPartial);
+  give(c[0], GivePath::kPartial);
+  give(a[1], GivePath::kPartial);  // is on the list already
+  EXPECT_EQ(partial(), (std::vector<Page*>{c[0].page, b[0].page, a[0].page}));
+  EXPECT_EQ(take(TakePath::kPartial).page, c[0].page);
+  EXPECT_EQ(take(TakePath::kPartial).page, b[0].page);
+}
+
+TEST_F(Hot, WithoutACurrentPageTheOneThatGetsASlotBackBecomesIt) {
+  const auto blocks = take_page();
+  const auto others = take_page();
+  give_all(others);  // empty: to partial, and current becomes null
+  EXPECT_EQ(cls().current, nullptr);
+  give(blocks[0], GivePath::kCurrent);
+  EXPECT_EQ(cls().current, blocks[0].page);
+  EXPECT_EQ(blocks[0].page->flags, PageFlag::kCurrent);
+}
+
+TEST_F(Hot, WithoutACurrentPageAPartialOneLeavesTheListForIt) {
+  const auto a = take_page(), b = take_page();
+  give(a[0], GivePath::kPartial);
+  give_all(b);
+  ASSERT_EQ(cls().current, nullptr);
+  EXPECT_EQ(partial().size(), 2u);
+  give(a[1], GivePath::kCurrent);
+  EXPECT_EQ(partial(), std::vector<Page*>{b[0].page});
+}
+
+TEST_F(Hot, ASlotOfTheCurrentPageStaysWithIt) {
+  const auto blocks = take_page();
+  give(blocks[3], GivePath::kCurrent);
+  EXPECT_EQ(cls().current, blocks[0].page);
+  EXPECT_EQ(take(TakePath::kCurrent).slot, blocks[3].slot);
+}
+
+TEST_F(Hot, AnEmptyCurrentPageIsKeptInPartial) {
+  const Block block = take(TakePath::kRefill);
+  give(block, GivePath::kPartial);
+  EXPECT_EQ(cls().current, nullptr);
+  EXPECT_EQ(partial(), std::vector<Page*>{block.page});
+  EXPECT_TRUE(cold_.retired.empty());
+  EXPECT_EQ(take(TakePath::kPartial).page, block.page);
+  EXPECT_EQ(cold_.refills, 1);
+}
+
+TEST_F(Hot, EmptyPagesBeyondMaxPartialAreRetired) {
+  const auto a = take_page(), b = take_page(), c = take_page();
+  give_all(a);
+  give_all(b);
+  EXPECT_EQ(partial().size(), 2u);
+  EXPECT_TRUE(cold_.retired.empty());
+  give_all({c[0], c[1], c[2]});
+  give(c[3], GivePath::kRetire);
+  EXPECT_EQ(cold_.retired, std::vector<Page*>{c[0].page});
+  EXPECT_EQ(cls().current, nullptr);
+  EXPECT_EQ(cls().pages, 2u);
+}
+
+// The page itself does not count against max_partial.
+TEST_F(Hot, AListedPageThatBecomesEmptyStaysWhileThereIsRoom) {
+  const auto a = take_page(), b = take_page(), current = take_page();
+  give(a[0], GivePath::kPartial);
+  give(b[0], GivePath::kPartial);
+  give_all({a[1], a[2]});
+  give(a[3], GivePath::kPartial);
+  EXPECT_EQ(partial().size(), 2u);
+  EXPECT_TRUE(cold_.retired.empty());
+}
+
+TEST_F(Hot, AListedPageThatBecomesEmptyIsRetiredWhenThereIsNone) {
+  const auto a = take_page(), b = take_page(), c = take_page(), current = take_page();
+  for (const auto& page : {a, b, c}) give(page[0], GivePath::kPartial);
+  give_all({b[1], b[2]});
+  give(b[3], GivePath::kRetire);
+  EXPECT_EQ(partial(), (std::vector<Page*>{c[0].page, a[0].page})) << "from the middle";
+}
+
+TEST_F(Hot, MaxPartialZeroKeepsNothing) {
+  cls().max_partial = 0;
+  give(take(TakePath::kRefill), GivePath::kRetire);
+  EXPECT_EQ(cls().pages, 0u);
+  take(TakePath::kRefill);
+}
+
+TEST_F(Hot, RetireEmptyPagesLeavesTheOthers) {
+  const auto a = take_page(), b = take_page(), c = take_page(), d = take_page();
+  give_all(d);  // the current page: empty, partial
+  give_all(a);  // empty, partial
+  give(b[0], GivePath::kCurrent);
+  give(c[0], GivePath::kPartial);
+  std::vector<const Page*> told;
+  hot_.retire_empty_pages([&](const Page& page) { told.push_back(&page); });
+  EXPECT_EQ(cold_.retired.size(), 2u);
+  EXPECT_EQ(told.size(), 2u);
+  EXPECT_EQ(partial(), std::vector<Page*>{c[0].page});
+  EXPECT_EQ(cls().current, b[0].page);
+  EXPECT_EQ(cls().pages, 2u);
+}
+
+// What is given out is distinct, and everything comes back, whatever the order.
+TEST_F(Hot, RandomStepsLoseNothing) {
+  Rng rng(20240507);
+  std::vector<Block> out;
+  std::uint32_t most = 0;
+  for (int step = 0; step < 20000; ++step) {
+    const bool grow = rng.below(1000) < 500 + (step / 2000 % 2 == 0 ? 30u : 0u);
+    if (out.empty() || grow) {
+      const auto source = hot_.page_to_take_from(bin_);
+      ASSERT_NE(source.page, nullptr);
+      ASSERT_TRUE(source.page->has_free_slot());
+      out.push_back({source.page, hot_.take(*source.page, kEntryLive)});
+    } else {
+      std::swap(out[rng.below(static_cast<std::uint32_t>(out.size()))], out.back());
+      hot_.give(*out.back().page, out.back().slot);
+      out.pop_back();
+    }
+    std::uint32_t used = 0;
+    for (const Page* page : partial()) used += page->used;
+    ASSERT_LE(used, out.size());
+    most = std::max(most, cls().pages);
+    ASSERT_GE(cls().pages * kSlots, out.size());
+  }
+  EXPECT_GT(most, 10u);
+  give_all(out);
+  hot_.retire_empty_pages([](const Page&) {});
+  EXPECT_EQ(cls().pages, 0u);
+  EXPECT_EQ(boxes_.cold.totals().lent_bytes, 0u);
+}
+
+}  // namespace
+}  // namespace hakmem::test
