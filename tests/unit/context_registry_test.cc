@@ -1,0 +1,167 @@
+// The registry: attach, park, adopt; what scavenging visits; when there is none left; fork.
+#include "front/context_registry.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "test_heap.h"
+
+namespace hakmem::test {
+namespace {
+
+class Registry : public ::testing::Test {
+ protected:
+  using Ctx = Context<Small>;
+  void SetUp() override { ASSERT_TRUE(registry_.init(platform_)); }
+  // As if a block of the context's had been freed from elsewhere.
+  static void send_something(Ctx& ctx) { ctx.pending.head.store_release(0); }
+  FakePlatform platform_;
+  ContextRegistry<Small> registry_;
+};
+
+TEST_F(Registry, AFreshContextIsReadyAndItsOwn) {
+  Ctx* const a = registry_.attach();
+  Ctx* const b = registry_.attach();
+  ASSERT_TRUE(a != nullptr && b != nullptr);
+  EXPECT_NE(a, b);
+  EXPECT_EQ(a->number, 1u);
+  EXPECT_EQ(b->number, 2u);
+  EXPECT_EQ(a->state, ContextState::kActive);
+  EXPECT_NE(a->so.rng.next(), b->so.rng.next()) << "seeded apart";
+  for (std::size_t bin = 0; bin < Small::Sizes::kBins; ++bin) {
+    EXPECT_EQ(a->so.classes[bin].owner.context, a);
+    EXPECT_EQ(a->so.classes[bin].owner.magazine, &a->ultra.front[bin]);
+    EXPECT_FALSE(a->ultra.is_open(BinIndex(static_cast<std::uint8_t>(bin))));
+  }
+}
+
+TEST_F(Registry, MagazineStorageOfContextsDoesNotOverlap) {
+  Ctx* const a = registry_.attach();
+  Ctx* const b = registry_.attach();
+  const auto end =
+      reinterpret_cast<std::uintptr_t>(a->ultra.storage + Small::Sizes::kMagazineEntries);
+  EXPECT_GE(reinterpret_cast<std::uintptr_t>(a->ultra.storage),
+            reinterpret_cast<std::uintptr_t>(a + 1));
+  EXPECT_LE(end, reinterpret_cast<std::uintptr_t>(b));
+  for (std::size_t i = 0; i < Small::Sizes::kMagazineEntries; ++i) b->ultra.storage[i] = {};
+}
+
+TEST_F(Registry, AParkedContextIsAdoptedWhole) {
+  Ctx* const a = registry_.attach();
+  a->so.classes[3].partial_count = 7;
+  registry_.park(*a);
+  EXPECT_EQ(a->state, ContextState::kParked);
+  EXPECT_EQ(registry_.attach(), a);
+  EXPECT_EQ(a->state, ContextState::kActive);
+  EXPECT_EQ(a->so.classes[3].partial_count, 7u);
+  EXPECT_EQ(a->number, 1u);
+}
+
+TEST_F(Registry, EveryParkedContextComesBackOnce) {
+  std::set<Ctx*> all;
+  for (int i = 0; i < 5; ++i) all.insert(registry_.attach());
+  for (Ctx* ctx : all) registry_.park(*ctx);
+  std::set<Ctx*> again;
+  for (int i = 0; i < 5; ++i) again.insert(registry_.attach());
+  EXPECT_EQ(again, all);
+  EXPECT_FALSE(all.contains(registry_.attach()));
+}
+
+TEST_F(Registry, NoneIsLeftAfterTheLast) {
+  std::set<Ctx*> all;
+  for (std::size_t i = 0; i < SmallGeometry::kContextsMax; ++i) all.insert(registry_.attach());
+  EXPECT_EQ(all.size(), SmallGeometry::kContextsMax);
+  EXPECT_FALSE(all.contains(nullptr));
+  EXPECT_EQ(registry_.attach(), nullptr);
+  registry_.park(**all.begin());
+  EXPECT_EQ(registry_.attach(), *all.begin());
+}
+
+TEST_F(Registry, WithoutMemoryThereIsNone) {
+  FakePlatform platform;
+  platform.fail_after(Call::kSparse, 0);
+  ContextRegistry<Small> registry;
+  EXPECT_FALSE(registry.init(platform));
+  EXPECT_EQ(registry.attach(), nullptr);
+}
+
+TEST_F(Registry, ScavengingVisitsParkedContextsThatWereSentSomething) {
+  std::vector<Ctx*> ctxs;
+  for (int i = 0; i < 4; ++i) ctxs.push_back(registry_.attach());
+  send_something(*ctxs[0]);
+  send_something(*ctxs[1]);
+  send_something(*ctxs[3]);
+  registry_.park(*ctxs[1]);
+  registry_.park(*ctxs[2]);
+  registry_.park(*ctxs[3]);
+  std::set<Ctx*> visited;
+  registry_.scavenge(100, [&](Ctx& ctx) { visited.insert(&ctx); });
+  EXPECT_EQ(visited, (std::set<Ctx*>{ctxs[1], ctxs[3]})) << "0 is active, 2 has nothing";
+  visited.clear();
+  registry_.scavenge(1, [&](Ctx& ctx) { visited.insert(&ctx); });
+  EXPECT_EQ(visited.size(), 1u);
+}
+
+TEST_F(Registry, ScavengingDoesNotWaitForAnotherOne) {
+  Ctx* const ctx = registry_.attach();
+  send_something(*ctx);
+  registry_.park(*ctx);
+  int visits = 0;
+  registry_.scavenge(1, [&](Ctx&) {
+    ++visits;
+    registry_.scavenge(1, [&](Ctx&) { ++visits; });  // as another thread would, meanwhile
+  });
+  EXPECT_EQ(visits, 1);
+}
+
+TEST_F(Registry, ForEachVisitsEveryContextEverUsed) {
+  Ctx* const a = registry_.attach();
+  Ctx* const b = registry_.attach();
+  registry_.park(*a);
+  std::vector<Ctx*> visited;
+  registry_.for_each([&](Ctx& ctx) { visited.push_back(&ctx); });
+  EXPECT_EQ(visited, (std::vector<Ctx*>{a, b}));
+}
+
+TEST_F(Registry, InTheChildOfAForkTheOthersAreOrphaned) {
+  Ctx* const mine = registry_.attach();
+  Ctx* const other = registry_.attach();
+  Ctx* const parked = registry_.attach();
+  registry_.park(*parked);
+  registry_.lock_for_fork();
+  registry_.orphan_all_but(mine);
+  registry_.unlock_after_fork();
+  EXPECT_EQ(mine->state, ContextState::kActive);
+  EXPECT_EQ(other->state, ContextState::kOrphaned);
+  EXPECT_EQ(parked->state, ContextState::kParked);
+  EXPECT_EQ(registry_.attach(), parked);
+  EXPECT_EQ(registry_.attach()->number, 4u) << "an orphan is never handed out";
+}
+
+TEST_F(Registry, ThreadsNeverShareAContext) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([this] {
+      for (int i = 0; i < 2000; ++i) {
+        Ctx* const ctx = registry_.attach();
+        if (ctx == nullptr) std::abort();
+        ++ctx->so.classes[0].pages;  // plain: the registry's lock orders it (L1)
+        registry_.park(*ctx);
+      }
+    });
+  }
+  for (std::thread& t : threads) t.join();
+  std::uint32_t sum = 0, contexts = 0;
+  registry_.for_each([&](Ctx& ctx) {
+    sum += ctx.so.classes[0].pages;
+    ++contexts;
+  });
+  EXPECT_EQ(sum, 4u * 2000);
+  EXPECT_LE(contexts, 4u);
+}
+
+}  // namespace
+}  // namespace hakmem::test

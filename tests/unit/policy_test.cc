@@ -1,0 +1,146 @@
+// Policy: the routes that a snapshot gives, publishing, and that equal snapshots share one place.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "policy/policy_box.h"
+#include "test_heap.h"
+
+namespace hakmem::test {
+namespace {
+
+constexpr SizeClass cls(std::uint8_t c) { return SizeClass(c); }
+
+TEST(PolicySnapshot, DefaultIsEverythingOnV3) {
+  constexpr PolicySnapshot policy = default_policy();
+  static_assert(policy.v3_mask() == kMaskAll);
+  for (std::uint8_t c = 0; c < kClassesMax; ++c) {
+    EXPECT_EQ(policy.route_of(cls(c)), Route::kSmallHeapV3);
+    EXPECT_TRUE(policy.front_cached(cls(c)));
+    EXPECT_GT(policy.classes[c].max_partial, 0);
+  }
+  EXPECT_FALSE(policy.count);
+  EXPECT_FALSE(policy.c6_hot);
+}
+
+TEST(PolicySnapshot, EachMaskBitIsOneClass) {
+  for (std::uint8_t c = 0; c < kClassesMax; ++c) {
+    PolicySnapshot policy = default_policy();
+    policy.set_v3_mask(1u << c);
+    EXPECT_EQ(policy.v3_mask(), 1u << c);
+    for (std::uint8_t k = 0; k < kClassesMax; ++k) {
+      const Route v1 = k < 9 ? Route::kTinyV1 : Route::kPoolV1;
+      EXPECT_EQ(policy.route_of(cls(k)), k == c ? Route::kSmallHeapV3 : v1);
+    }
+  }
+}
+
+TEST(PolicySnapshot, C6HotCachesC6AndNothingElse) {
+  PolicySnapshot policy = default_policy();
+  policy.set_v3_mask(0);
+  policy.c6_hot = true;
+  for (std::uint8_t c = 0; c < kClassesMax; ++c) {
+    EXPECT_EQ(policy.front_cached(cls(c)), c == 6);
+  }
+  EXPECT_EQ(policy.route_of(cls(6)), Route::kTinyV1);
+}
+
+struct PolicyTest : ::testing::Test {
+  FakePlatform platform;
+  PolicyBox<Small> box;
+  PolicySnapshot with(std::uint32_t mask) {
+    PolicySnapshot policy = default_policy();
+    policy.set_v3_mask(mask);
+    return policy;
+  }
+};
+
+TEST_F(PolicyTest, BeforeInitTheDefaultHolds) { EXPECT_EQ(box.current(), default_policy()); }
+
+TEST_F(PolicyTest, PublishedIsCurrent) {
+  box.init(platform, with(0x80));
+  EXPECT_EQ(box.current(), with(0x80));
+  ASSERT_TRUE(box.publish(with(0xC0)));
+  EXPECT_EQ(box.current(), with(0xC0));
+}
+
+TEST_F(PolicyTest, APublishedSnapshotNeverChanges) {
+  box.init(platform, with(1));
+  const PolicySnapshot& first = box.current();
+  for (std::uint32_t mask = 2; mask < 200; ++mask) ASSERT_TRUE(box.publish(with(mask)));
+  EXPECT_EQ(first, with(1));
+}
+
+TEST_F(PolicyTest, EqualSnapshotsShareOnePlace) {
+  box.init(platform, with(1));
+  const PolicySnapshot* const first = &box.current();
+  ASSERT_TRUE(box.publish(with(2)));
+  const PolicySnapshot* const second = &box.current();
+  const std::uint64_t maps = platform.calls(Call::kMap);
+  for (int i = 0; i < 10000; ++i) {
+    ASSERT_TRUE(box.publish(with(1)));
+    ASSERT_EQ(&box.current(), first);
+    ASSERT_TRUE(box.publish(with(2)));
+    ASSERT_EQ(&box.current(), second);
+  }
+  EXPECT_EQ(platform.calls(Call::kMap), maps) << "flipping to and fro takes no memory";
+}
+
+TEST_F(PolicyTest, WithoutMemoryTheCurrentOneStays) {
+  box.init(platform, with(1));
+  platform.fail_after(Call::kMap, 0);
+  EXPECT_FALSE(box.publish(with(2)));
+  EXPECT_EQ(box.current(), with(1));
+  EXPECT_TRUE(box.publish(with(1))) << "needs none";
+}
+
+TEST_F(PolicyTest, ManyDifferentOnesNeedMoreBlocks) {
+  box.init(platform, with(0));
+  const std::uint32_t many = 65536 / sizeof(PolicySnapshot) + 10;
+  for (std::uint32_t mask = 1; mask < many; ++mask) ASSERT_TRUE(box.publish(with(mask)));
+  EXPECT_EQ(platform.calls(Call::kMap), 2u);
+  ASSERT_TRUE(box.publish(with(1)));
+  EXPECT_EQ(box.current(), with(1)) << "one of the first block";
+}
+
+TEST_F(PolicyTest, UpdatesOfSeveralWritersAreAllThere) {
+  box.init(platform, with(0));
+  std::thread writers[2];
+  for (std::uint32_t w = 0; w < 2; ++w) {
+    writers[w] = std::thread([this, w] {
+      for (std::uint32_t c = w; c < kClassesMax; c += 2) {
+        box.update([c](PolicySnapshot& policy) { policy.classes[c].v3 = true; });
+      }
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(box.current().v3_mask(), kMaskAll);
+}
+
+// Edge Y1: whoever sees a snapshot sees it whole.
+TEST_F(PolicyTest, ReadersSeeWholeSnapshots) {
+  const auto even = [](std::uint16_t n) {
+    PolicySnapshot policy = default_policy();
+    for (ClassPolicy& c : policy.classes) c.max_partial = n;
+    return policy;
+  };
+  box.init(platform, even(0));
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    for (std::uint16_t n = 1; n <= 300; ++n) box.publish(even(n));
+    stop = true;
+  });
+  std::uint16_t last = 0;
+  while (!stop || last != 300) {
+    const PolicySnapshot& seen = box.current();
+    for (const ClassPolicy& c : seen.classes) ASSERT_EQ(c.max_partial, seen.classes[0].max_partial);
+    ASSERT_GE(seen.classes[0].max_partial, last);
+    last = seen.classes[0].max_partial;
+  }
+  writer.join();
+}
+
+}  // namespace
+}  // namespace hakmem::test
