@@ -16,6 +16,9 @@ add_library(hakmem_flags INTERFACE)
 target_compile_options(hakmem_flags INTERFACE
   -Wall -Wextra -Wshadow -Wundef -Werror $<$<COMPILE_LANGUAGE:CXX>:-Wconversion>)
 
+# The proofs of the size-class tables are static_asserts over every slot of every page; Clang's default limit is near.
+target_compile_options(hakmem_flags INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-fconstexpr-steps=33554432>)
+
 if(HAKMEM_SANITIZE)
   set(sanitize -fsanitize=${HAKMEM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_compile_options(hakmem_flags INTERFACE ${sanitize})
