@@ -75,7 +75,6 @@ class Mapper {
   // without copying, but it moves the block alone: where it lands there is a guard behind only.
   Mapping grow(const Mapping& m, std::size_t length) noexcept {
     const std::size_t back = guard_bytes();
-    if (length > PTRDIFF_MAX - back) return {};
     void* const moved = platform_->remap(m.block(), m.length, length + back);
     if (moved == nullptr) return {};
     Mapping grown{reinterpret_cast<std::uintptr_t>(moved), length, m.front, back, m.costly};

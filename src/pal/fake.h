@@ -70,7 +70,7 @@ class FakePlatform {
     const std::lock_guard<std::mutex> guard(mutex_);
     return kinds_[static_cast<std::size_t>(kind)].calls;
   }
-  // Successful calls minus failures injected is what the box could work with.
+  // Calls that were made to fail.
   std::uint64_t failures() const {
     const std::lock_guard<std::mutex> guard(mutex_);
     return failures_;

@@ -100,6 +100,7 @@ TYPED_TEST(LargeHeap, AbsurdRequestsAreRefused) {
   EXPECT_EQ(this->take(std::size_t{PTRDIFF_MAX} + 1), nullptr);
   EXPECT_EQ(this->take(~std::size_t{0}), nullptr);
   EXPECT_EQ(this->take(kPage, std::size_t{1} << 63), nullptr);
+  EXPECT_EQ(this->take(PTRDIFF_MAX, std::size_t{1} << 63), nullptr) << "the sum wraps around";
   EXPECT_EQ(this->take(PTRDIFF_MAX - kPage, std::size_t{1} << 62), nullptr);
   EXPECT_EQ(this->heap_.live_blocks(), 0u);
 }

@@ -150,6 +150,39 @@ TYPED_TEST(V1Churn, ThreadsFreeEachOthersBlocks) {
   EXPECT_EQ(damaged, 0);
 }
 
+// All threads work on one bin, doing little else: what one has, no other gets.
+TYPED_TEST(V1Churn, ThreadsNeverGetTheSameBlock) {
+  constexpr unsigned kThreads = 4, kSteps = 200000;
+  const BinIndex bin(2);
+  std::atomic<unsigned> waiting{kThreads};  // they start together, or the first is done too soon
+  std::atomic<int> faults{0}, shared{0};
+  const auto work = [&](unsigned id) {
+    std::array<volatile unsigned*, 8> mine{};
+    for (--waiting; waiting != 0;) std::this_thread::yield();
+    for (unsigned step = 0; step < kSteps; ++step) {
+      volatile unsigned*& place = mine[step % mine.size()];
+      if (place != nullptr) {
+        shared += *place == id ? 0 : 1;
+        faults +=
+            this->heap_.deallocate(ClientPtr(const_cast<unsigned*>(place))).fault == Fault::kNone
+                ? 0
+                : 1;
+      }
+      place = static_cast<unsigned*>(this->heap_.allocate(bin));
+      *place = id;
+    }
+    for (volatile unsigned* const p : mine) {
+      this->heap_.deallocate(ClientPtr(const_cast<unsigned*>(p)));
+    }
+  };
+  std::vector<std::thread> threads;
+  for (unsigned t = 1; t <= kThreads; ++t) threads.emplace_back(work, t);
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(faults, 0);
+  EXPECT_EQ(shared, 0);
+  EXPECT_EQ(this->heap_.live_blocks(bin), 0u);
+}
+
 // Many threads free the same block at once: exactly one succeeds, the others are told.
 TYPED_TEST(V1Churn, OfManyFreesOfOneBlockExactlyOneSucceeds) {
   constexpr int kThreads = 4, kRounds = 300;

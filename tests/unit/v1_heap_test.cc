@@ -254,6 +254,14 @@ TYPED_TEST(V1Heap, OneBlockInAndOutDoesNotMapAndUnmap) {
   EXPECT_EQ(this->platform_.calls(Call::kUnmap), 0u);
 }
 
+TYPED_TEST(V1Heap, ABinKeepsItsOneEmptyRun) {
+  char* const p = this->take(BinIndex(2));
+  ASSERT_EQ(this->give(p), Fault::kNone);
+  char* const q = this->take(BinIndex(3));
+  EXPECT_NE(this->heap_.locate(ClientPtr(q)).page, this->heap_.locate(ClientPtr(p)).page);
+  EXPECT_EQ(this->take(BinIndex(2)), p);
+}
+
 TYPED_TEST(V1Heap, ForkHooksHoldTheLock) {
   this->heap_.lock_for_fork();
   this->heap_.unlock_after_fork();
