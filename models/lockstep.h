@@ -30,6 +30,7 @@ struct LockstepOptions {
   PolicySnapshot policy = default_policy();
   unsigned compare_every = 1;  // ops between comparisons of everything
   unsigned audit_every = 16;   // ops between audits of the laws
+  FaultPlan faults{};          // what the fake platform refuses
 };
 
 template <class C>
@@ -39,10 +40,16 @@ class Lockstep {
 
   explicit Lockstep(const LockstepOptions& options) : options_(options) {
     ModelPlatform::next_seed = options.seed;
+    ModelPlatform::next_plan = options.faults;
     real_ = std::make_unique<hakmem::Allocator<C>>();
     real_->init(options.policy);
-    model_ = std::make_unique<Allocator>(shape_of<C>(), real_->arena().base(),
-                                         real_->arena().superslabs(), options.policy);
+    Shape shape = shape_of<C>();
+    const bool contexts = options.faults.mode == FaultPlan::Mode::kNothing || has_contexts();
+    if (!contexts) shape.contexts_max = 0;  // the system refused their memory: v1 and large alone
+    model_ = std::make_unique<Allocator>(shape, real_->arena().base(), real_->arena().superslabs(),
+                                         options.policy);
+    if (contexts && options.faults.mode != FaultPlan::Mode::kNothing)
+      model_->park(model_->attach());
   }
 
   bool step(const Op& op) {
@@ -62,6 +69,20 @@ class Lockstep {
     if constexpr (kFake)
       expect(real_->platform().foreign_calls() == 0, "calls about foreign memory");
     return difference_.empty();
+  }
+
+  // Frees every block, ends every thread, trims: nothing may be left, in the model or really.
+  // Requires: no fork_child in the trace, for its lost contexts keep their pages.
+  bool finish_empty() {
+    if constexpr (kFake) real_->platform().stop_failing();
+    while (!blocks_.empty() && step({OpKind::kFree, 0, 0, 0, 0})) {
+    }
+    for (std::uint8_t t = 0; t < kThreads; ++t) step({OpKind::kThreadExit, t, 0, 0, 0});
+    step({OpKind::kTrim, 0, 0, 0, 0});
+    step({OpKind::kThreadExit, 0, 0, 0, 0});
+    expect(real_->cold().totals().lent_bytes == 0, "pages are lost");
+    expect(real_->cold().totals().warm_bytes == 0, "trim left warm pages");
+    return finish();
   }
 
   const std::string& difference() const { return difference_; }
@@ -92,6 +113,12 @@ class Lockstep {
   };
 
   // ---- bookkeeping
+
+  bool has_contexts() {
+    RealContext* const probe = real_->attach_context();
+    if (probe != nullptr) real_->park_context(*probe);
+    return probe != nullptr;
+  }
 
   void expect(bool holds, const char* what) {
     if (!holds && difference_.empty()) difference_ = what;

@@ -60,6 +60,7 @@ void Lockstep<C>::wrong_size(const Op& op, const Block& block) {
 template <class C>
 void Lockstep<C>::wild_pointer(const Op& op) {
   const std::uintptr_t arena = model_->arena();
+  const std::size_t bytes = real_->arena().bytes();
   const std::size_t used = model_->cold().slabs.size() * model_->shape().superslab + 1;
   int on_stack = 0;
   switch (op.arg % 8) {
@@ -70,13 +71,13 @@ void Lockstep<C>::wild_pointer(const Op& op) {
     case 2:
       return check_verdict(arena + op.arg / 8 % used / 4096 * 4096);
     case 3:
-      return check_verdict(arena + op.arg / 8 % real_->arena().bytes());
+      return check_verdict(arena + (bytes == 0 ? 0 : op.arg / 8 % bytes));
     case 4:
       return check_verdict(reinterpret_cast<std::uintptr_t>(&on_stack));
     case 5:
       return check_verdict(arena - 1 - op.arg / 8 % 64);
     case 6:  // both sides of the arena's end
-      return check_verdict(arena + real_->arena().bytes() - 64 + op.arg / 8 % 128);
+      return check_verdict(arena + bytes - 64 + op.arg / 8 % 128);
     default:
       return check_verdict(~std::uintptr_t{0} - op.arg / 8);
   }

@@ -5,13 +5,17 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "models/fault_plan.h"
 #include "pal/fake.h"
 
 namespace hakmem::model {
 
 class ModelPlatform : public FakePlatform {
  public:
-  ModelPlatform() : FakePlatform(next_seed) {}
+  ModelPlatform() : FakePlatform(next_seed) {
+    if (next_plan.mode == FaultPlan::Mode::kNth) fail_nth(next_plan.kind, next_plan.nth);
+    if (next_plan.mode == FaultPlan::Mode::kAllFrom) fail_after(next_plan.kind, next_plan.nth - 1);
+  }
 
   bool commit(void* at, std::size_t bytes) noexcept {
     const bool done = FakePlatform::commit(at, bytes);
@@ -37,6 +41,7 @@ class ModelPlatform : public FakePlatform {
   }
 
   static inline thread_local std::uint64_t next_seed = 1;  // of the next one made
+  static inline thread_local FaultPlan next_plan{};
 
  private:
   std::uint64_t commits_refused_ = 0;

@@ -1,0 +1,18 @@
+// A plan for the fake platform of the next lockstep run: from its very first call, which call of
+// which kind fails. Set before the run is made, because an allocator's start makes calls too.
+#pragma once
+
+#include <cstdint>
+
+#include "pal/fake.h"
+
+namespace hakmem::model {
+
+struct FaultPlan {
+  enum class Mode : std::uint8_t { kNothing, kNth, kAllFrom };
+  Mode mode = Mode::kNothing;
+  Call kind = Call::kMap;
+  std::uint64_t nth = 1;  // 1 is the first call
+};
+
+}  // namespace hakmem::model
