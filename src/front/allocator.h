@@ -45,7 +45,8 @@ class Allocator {
   // Once, before anything else.
   void init(const PolicySnapshot& policy) noexcept;
 
-  // Threads. nullptr: none to be had, which every call below accepts.
+  // Threads. nullptr: none to be had, which every call below accepts, except `allocate` and
+  // `deallocate`: they want a context, if only a fresh one that stands for none.
   Ctx* attach_context() noexcept;
   void park_context(Ctx& ctx) noexcept;
 

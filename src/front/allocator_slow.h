@@ -87,7 +87,7 @@ template <class C>
 void* Allocator<C>::allocate_zeroed(Ctx* ctx, std::size_t n) noexcept {
   // A fresh mapping is zero already.
   if (n > C::Geometry::kBlockMax) return allocate_large(ctx, n, kMinBlock, Contents::kZero);
-  void* const p = allocate(ctx, n);
+  void* const p = ctx == nullptr ? allocate_slow(ctx, n) : allocate(ctx, n);
   if (p != nullptr) std::memset(p, 0, n);
   return p;
 }
