@@ -15,8 +15,7 @@
 namespace hakmem {
 
 template <class T, class C>
-concept ColdInterface = requires(T cold, BinIndex bin, SoPage<C>& page,
-                                                 PageOwner<C> owner) {
+concept ColdInterface = requires(T cold, BinIndex bin, SoPage<C>& page, PageOwner<C> owner) {
   { cold.refill_page(bin, owner) } noexcept -> std::same_as<SoPage<C>*>;
   { cold.retire_page(page) } noexcept -> std::same_as<void>;
 };

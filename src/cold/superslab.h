@@ -23,8 +23,8 @@ struct Superslab {
   std::uint32_t prev = kNone;
   std::uint8_t bin = 0;
   Tier tier = Tier::kUnused;
-  std::uint8_t pages = 0;        // how many pages it is cut into for this bin
-  bool listed = false;           // on the list of its tier: a HOT one with no free page is not
+  std::uint8_t pages = 0;  // how many pages it is cut into for this bin
+  bool listed = false;     // on the list of its tier: a HOT one with no free page is not
 };
 
 // A doubly linked list through the records, by index.

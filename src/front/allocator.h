@@ -93,8 +93,8 @@ class Allocator {
   StatsV3 stats() noexcept;
   std::size_t trim(Ctx* ctx) noexcept;  // bytes given back
 
-  void fork_prepare() noexcept;
-  void fork_parent() noexcept;
+  void fork_prepare() noexcept HAKMEM_UNCHECKED;
+  void fork_parent() noexcept HAKMEM_UNCHECKED;
   void fork_child(Ctx* mine) noexcept;
 
   Arena<C>& arena() noexcept { return arena_; }

@@ -123,7 +123,7 @@ std::size_t Allocator<C>::trim(Ctx* ctx) noexcept {
 
 // Lock order: contexts, policy, cold, v1, large.
 template <class C>
-void Allocator<C>::fork_prepare() noexcept HAKMEM_UNCHECKED {
+void Allocator<C>::fork_prepare() noexcept {
   contexts_.lock_for_fork();
   policy_.lock_for_fork();
   cold_.lock_for_fork();
@@ -132,7 +132,7 @@ void Allocator<C>::fork_prepare() noexcept HAKMEM_UNCHECKED {
 }
 
 template <class C>
-void Allocator<C>::fork_parent() noexcept HAKMEM_UNCHECKED {
+void Allocator<C>::fork_parent() noexcept {
   large_.unlock_after_fork();
   v1_.unlock_after_fork();
   cold_.unlock_after_fork();

@@ -1,0 +1,200 @@
+// SlabTable: the records of all superslabs, the lists of their tiers, and what is counted about
+// them. Bookkeeping only: no system call, no lock. The cold box holds its lock around every call
+// and makes the system calls in between (cold_box.h).
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "cold/superslab.h"
+#include "config/geometry.h"
+
+namespace hakmem {
+
+struct ColdTotals {
+  std::size_t committed_bytes = 0;  // superslabs that have ever been handed out
+  std::size_t lent_bytes = 0;       // pages with contexts
+  std::size_t warm_bytes = 0;       // free pages that still hold memory
+  std::array<std::uint32_t, 4> superslabs_by_tier{};
+};
+
+// Free pages of one superslab that are on their way back to the system.
+struct Purge {
+  std::uint32_t slab = Superslab::kNone;
+  std::uint32_t pages = 0;  // bit k: page k
+};
+
+template <class Sizes>
+class SlabTable {
+ public:
+  static constexpr std::size_t page_bytes(std::uint8_t bin) noexcept {
+    return std::size_t{1} << Sizes::kBinTable[bin].page_shift;
+  }
+
+  void init(Superslab* records) noexcept { slabs_ = records; }
+  Superslab& operator[](std::uint32_t i) noexcept { return slabs_[i]; }
+  const ColdTotals& totals() const noexcept { return totals_; }
+  std::uint32_t used() const noexcept { return used_; }
+  std::uint32_t list_head(Tier tier, BinIndex bin) const noexcept {
+    if (tier == Tier::kFree) return free_.head;
+    return tier == Tier::kDraining ? draining_[bin.value()].head : hot_[bin.value()].head;
+  }
+
+  // The next superslab never used so far is committed now.
+  void add() noexcept {
+    ++used_;
+    totals_.committed_bytes += Sizes::kSuperslabBytes;
+  }
+
+  // A superslab that can lend a page of the bin: HOT, else DRAINING, which then is HOT again.
+  std::uint32_t with_page(BinIndex bin) noexcept {
+    SlabList& hot = hot_[bin.value()];
+    if (hot.head != Superslab::kNone) return hot.head;
+    const std::uint32_t i = draining_[bin.value()].head;
+    if (i == Superslab::kNone) return i;
+    unlink_slab(slabs_, draining_[bin.value()], i);
+    set_tier(i, Tier::kHot);
+    link_slab(slabs_, hot, i);
+    return i;
+  }
+
+  // A FREE superslab, best one that served this bin before; it is then on no list.
+  std::uint32_t take_free(BinIndex bin) noexcept {
+    std::uint32_t i = free_.head;
+    while (i != Superslab::kNone && slabs_[i].bin != bin.value()) i = slabs_[i].next;
+    if (i == Superslab::kNone) i = free_.head;
+    if (i != Superslab::kNone) unlink_slab(slabs_, free_, i);
+    return i;
+  }
+
+  // Requires: the superslab is on no list, and none of its pages is lent, or warm for another bin.
+  void serve(std::uint32_t i, BinIndex bin) noexcept {
+    Superslab& slab = slabs_[i];
+    const std::uint32_t pages = Sizes::info(bin).pages_per_superslab;
+    slab.bin = bin.value();
+    slab.pages = static_cast<std::uint8_t>(pages);
+    slab.free_pages = pages == 32 ? ~0u : (1u << pages) - 1;
+    set_tier(i, Tier::kHot);
+    link_slab(slabs_, hot_[bin.value()], i);
+  }
+
+  // Requires: the superslab is HOT and has a free page. Returns the page's number, a warm one
+  // first.
+  std::uint32_t lend(std::uint32_t i) noexcept {
+    Superslab& slab = slabs_[i];
+    const std::uint32_t warm = slab.free_pages & slab.warm_pages;
+    const auto k = static_cast<std::uint32_t>(std::countr_zero(warm != 0 ? warm : slab.free_pages));
+    slab.free_pages &= ~(1u << k);
+    if ((slab.warm_pages & (1u << k)) != 0) forget_warm(slab, k);
+    if (slab.free_pages == 0) unlink_slab(slabs_, hot_[slab.bin], i);
+    totals_.lent_bytes += page_bytes(slab.bin);
+    return k;
+  }
+
+  // A lent page came back, warm, in decay period `now`.
+  void take_back(std::uint32_t i, std::uint32_t k, std::uint32_t now) noexcept {
+    Superslab& slab = slabs_[i];
+    slab.free_pages |= 1u << k;
+    slab.warm_pages |= 1u << k;
+    slab.warm_since = now;
+    ++warm_[class_of(slab)];
+    totals_.warm_bytes += page_bytes(slab.bin);
+    totals_.lent_bytes -= page_bytes(slab.bin);
+    update_tier(i);
+  }
+
+  // The warm pages of a superslab that nothing has come to for a whole period, beyond the cap of
+  // their class; 0 for none.
+  std::uint32_t decayed(std::uint32_t i, std::uint32_t now,
+                        const std::array<std::uint32_t, kClassesMax>& caps) noexcept {
+    const Superslab& slab = slabs_[i];
+    if (slab.warm_pages == 0 || now - slab.warm_since < 2) return 0;
+    const std::uint32_t warm = warm_[class_of(slab)];
+    const std::uint32_t cap = caps[class_of(slab)];
+    const std::uint32_t excess = warm > cap ? warm - cap : 0;
+    std::uint32_t pages = slab.warm_pages;
+    while (static_cast<std::uint32_t>(std::popcount(pages)) > excess) pages &= pages - 1;
+    return pages;
+  }
+
+  // Takes free warm pages out of everybody's reach; they are then neither warm nor lent.
+  Purge withdraw(std::uint32_t i, std::uint32_t pages) noexcept {
+    Superslab& slab = slabs_[i];
+    if (slab.listed) unlink_slab(slabs_, list_of(slab), i);
+    slab.free_pages &= ~pages;
+    forget_warm_pages(slab, pages);
+    // A FREE superslab stays off its list meanwhile: whoever adopts one takes all of its pages.
+    if (slab.free_pages != 0 && slab.tier != Tier::kFree) link_slab(slabs_, list_of(slab), i);
+    return {i, pages};
+  }
+
+  // Withdrawn pages can be lent again.
+  void restore(const Purge& purge) noexcept {
+    slabs_[purge.slab].free_pages |= purge.pages;
+    update_tier(purge.slab);
+  }
+
+  // The superslab's warm pages are no longer warm. Returns which they were.
+  Purge cool_down(std::uint32_t i) noexcept {
+    const Purge purge{i, slabs_[i].warm_pages};
+    forget_warm_pages(slabs_[i], purge.pages);
+    return purge;
+  }
+
+ private:
+  static constexpr std::uint8_t class_of(const Superslab& slab) noexcept {
+    return Sizes::kBinTable[slab.bin].size_class;
+  }
+
+  SlabList& list_of(const Superslab& slab) noexcept {
+    if (slab.tier == Tier::kFree) return free_;
+    return slab.tier == Tier::kDraining ? draining_[slab.bin] : hot_[slab.bin];
+  }
+
+  void forget_warm(Superslab& slab, std::uint32_t k) noexcept {
+    slab.warm_pages &= ~(1u << k);
+    --warm_[class_of(slab)];
+    totals_.warm_bytes -= page_bytes(slab.bin);
+  }
+  void forget_warm_pages(Superslab& slab, std::uint32_t pages) noexcept {
+    for (; pages != 0; pages &= pages - 1) {
+      forget_warm(slab, static_cast<std::uint32_t>(std::countr_zero(pages)));
+    }
+  }
+
+  // After a page came back: empty -> FREE; sparse while others can serve -> DRAINING; else HOT.
+  void update_tier(std::uint32_t i) noexcept {
+    Superslab& slab = slabs_[i];
+    const auto free = static_cast<std::uint32_t>(std::popcount(slab.free_pages));
+    if (slab.listed) unlink_slab(slabs_, list_of(slab), i);
+    if (free == slab.pages) {
+      set_tier(i, Tier::kFree);
+    } else {
+      const bool sparse = free * 4 >= slab.pages * 3u;
+      const bool others = hot_[slab.bin].head != Superslab::kNone;
+      const bool drains = slab.tier == Tier::kDraining || (sparse && others);
+      set_tier(i, drains ? Tier::kDraining : Tier::kHot);
+    }
+    link_slab(slabs_, list_of(slab), i);
+  }
+
+  void set_tier(std::uint32_t i, Tier tier) noexcept {
+    Superslab& slab = slabs_[i];
+    auto& counts = totals_.superslabs_by_tier;
+    if (slab.tier != Tier::kUnused) --counts[static_cast<std::size_t>(slab.tier)];
+    ++counts[static_cast<std::size_t>(tier)];
+    slab.tier = tier;
+  }
+
+  Superslab* slabs_ = nullptr;
+  std::uint32_t used_ = 0;
+  std::array<SlabList, Sizes::kBins> hot_{};
+  std::array<SlabList, Sizes::kBins> draining_{};
+  SlabList free_{};
+  std::array<std::uint32_t, kClassesMax> warm_{};
+  ColdTotals totals_{};
+};
+
+}  // namespace hakmem
