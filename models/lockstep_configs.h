@@ -14,6 +14,13 @@ struct SmallPerf
 struct ProductionHardened
     : Config<ProductionGeometry, ModelPlatform, StdWorld, kHardenedMitigations> {};
 struct ProductionPerf : Config<ProductionGeometry, ModelPlatform, StdWorld, kPerfMitigations> {};
+// Four pages a superslab: the fewest with which one can be three quarters empty (DRAINING).
+struct FourPagesGeometry : SmallGeometry {
+  static constexpr std::size_t kPagesPerSuperslabMax = 4;
+};
+struct FourPagesHardened
+    : Config<FourPagesGeometry, ModelPlatform, StdWorld, kHardenedMitigations, HotCounting::kOn> {};
+
 // Slots in order: fewer states, for exhaustive runs.
 struct SmallOrdered
     : Config<SmallGeometry, ModelPlatform, StdWorld, Mitigations{true, false, false}> {};

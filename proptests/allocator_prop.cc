@@ -1,6 +1,6 @@
 // The whole allocator in lockstep with the reference model: every kind of op, in the small geometry
 // (every edge within a few ops) and in the production geometry, with and without checks. With
-// 250 cases each, 375,000 ops.
+// 250 cases each, 500,000 ops.
 #include "proptests/lockstep_property.h"
 
 namespace hakmem::model {
@@ -15,6 +15,10 @@ RC_GTEST_PROP(AllocatorLockstep, SmallHardened, ()) {
 
 RC_GTEST_PROP(AllocatorLockstep, SmallPerf, ()) {
   check_lockstep<SmallPerf>(200, kEveryOp, "SmallPerf");
+}
+
+RC_GTEST_PROP(AllocatorLockstep, FourPagesASuperslab, ()) {
+  check_lockstep<FourPagesHardened>(500, kEveryOp, "FourPagesHardened");
 }
 
 RC_GTEST_PROP(AllocatorLockstep, ProductionHardened, ()) {
