@@ -1,7 +1,8 @@
-// Batches of 64 short-lived threads that hand blocks to one another: a thread fills its own outbox, then
-// checks and frees what the previous batch's thread left, so that most blocks die on a thread that did not
-// make them, after their maker has exited. Prints one check sum a batch; nothing depends on time.
-// Usage: handover_threads BATCHES. Run by 70_threads.sh; the compilers' tests compile it.
+// Batches of 64 short-lived threads that hand blocks to one another: a thread fills its own outbox,
+// then checks and frees what the previous batch's thread left, so that most blocks die on a thread
+// that did not make them, after their maker has exited. Prints one check sum a batch; nothing
+// depends on time. Usage: handover_threads BATCHES. Run by 70_threads.sh; the compilers' tests
+// compile it.
 #include <pthread.h>
 
 #include <cstdint>
@@ -24,7 +25,9 @@ struct Block {
 };
 using Outbox = std::vector<Block>;
 
-std::uint32_t next_number(std::uint32_t& state) { return (state = state * 1664525u + 1013904223u) >> 8; }
+std::uint32_t next_number(std::uint32_t& state) {
+  return (state = state * 1664525u + 1013904223u) >> 8;
+}
 
 // Mostly small, some mid, a few that are mapped directly: every path of an allocator.
 std::size_t pick_size(std::uint32_t& state) {
@@ -83,13 +86,13 @@ std::uint64_t thread_body(unsigned index, unsigned batch, Outbox& inbox, Outbox&
   return sum + text->size();
 }
 
-std::uint64_t run_batch(unsigned batch, std::vector<Outbox>& inboxes, std::vector<Outbox>& outboxes) {
+std::uint64_t run_batch(unsigned batch, std::vector<Outbox>& inboxes,
+                        std::vector<Outbox>& outboxes) {
   std::vector<std::uint64_t> sums(kThreads);
   std::vector<std::thread> threads;
   for (unsigned t = 0; t < kThreads; ++t) {
-    threads.emplace_back([&, t] {
-      sums[t] = thread_body(t, batch, inboxes[(t * 7 + 3) % kThreads], outboxes[t]);
-    });
+    threads.emplace_back(
+        [&, t] { sums[t] = thread_body(t, batch, inboxes[(t * 7 + 3) % kThreads], outboxes[t]); });
   }
   for (std::thread& thread : threads) thread.join();
   std::uint64_t total = 0;

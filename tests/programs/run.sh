@@ -41,7 +41,7 @@ in_workload() {
   rm -rf "${temp:?}/work" "${temp:?}/home"
   mkdir -p "$temp/work" "$temp/home" "$temp/input"
   # shellcheck disable=SC2016
-  (cd "$temp/work" && exec timeout -k 5 "${limit:-120}" env -i "${settings[@]}" \
+  (cd "$temp/work" && exec timeout -k 5 "${limit:-240}" env -i "${settings[@]}" \
     PATH="$PATH" HOME="$temp/home" LC_ALL=C.UTF-8 TZ=UTC TMPDIR="$temp/work" \
     INPUT="$temp/input" PROGRAMS="$here" PROGRAMS_WITNESS="$temp/$mode.witness" LD_PRELOAD="$preload" \
     bash -euo pipefail -c 'script=$1; shift; source "$script"; for step; do "$step"; done' \
@@ -54,7 +54,7 @@ run_once() {
   normalise <"$temp/$mode.raw" >"$temp/$mode.stdout"
   printf 'exit status %s\n' "$status" >>"$temp/$mode.stdout"
   case $status in
-    124 | 137) fail "the $mode run took longer than ${limit:-120} s" "$temp/$mode.stdout" "$temp/$mode.stderr" ;;
+    124 | 137) fail "the $mode run took longer than ${limit:-240} s" "$temp/$mode.stdout" "$temp/$mode.stderr" ;;
   esac
 }
 

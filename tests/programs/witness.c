@@ -1,7 +1,7 @@
 // Preloaded beside the allocator by run.sh: on start of each process it appends one line
-// "<executable> <library that malloc and its family resolve to>" to the file named by PROGRAMS_WITNESS.
-// Why: a workload that ran on glibc after all (library not found, environment dropped, a malloc of the
-// program's own) would compare equal to glibc and prove nothing.
+// "<executable> <library that malloc and its family resolve to>" to the file named by
+// PROGRAMS_WITNESS. Why: a workload that ran on glibc after all (library not found, environment
+// dropped, a malloc of the program's own) would compare equal to glibc and prove nothing.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -12,13 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char* const kFamily[] = {"malloc",         "calloc",        "realloc",
-                                      "free",           "reallocarray",  "posix_memalign",
-                                      "aligned_alloc",  "memalign",      "malloc_usable_size"};
+static const char* const kFamily[] = {"malloc",        "calloc",       "realloc",
+                                      "free",          "reallocarray", "posix_memalign",
+                                      "aligned_alloc", "memalign",     "malloc_usable_size"};
 
-// An executable that takes the address of malloc and is not position independent has an undefined symbol
-// with a value: its own jump stub. The definition it jumps to is then the next one after ours, because
-// run.sh preloads this library first.
+// An executable that takes the address of malloc and is not position independent has an undefined
+// symbol with a value: its own jump stub. The definition it jumps to is then the next one after
+// ours, because run.sh preloads this library first.
 static const char* provider_of(const char* symbol) {
   Dl_info info;
   ElfW(Sym)* entry = NULL;

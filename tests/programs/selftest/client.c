@@ -1,4 +1,5 @@
-// The program that selftest.sh's workloads run: grows a block by realloc and prints a sum of its bytes.
+// The program that selftest.sh's workloads run: grows a block by realloc and prints a sum of its
+// bytes.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-// A stand-in for the allocator in selftest.sh: passes every call on to glibc, except for the one defect that
-// a macro chooses. DEFECT_NONE is the control, which run.sh has to pass.
+// A stand-in for the allocator in selftest.sh: passes every call on to glibc, except for the one
+// defect that a macro chooses. DEFECT_NONE is the control, which run.sh has to pass.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -43,7 +43,7 @@ int posix_memalign(void** out, size_t alignment, size_t n) {
 void* reallocarray(void* p, size_t count, size_t n) { return __libc_realloc(p, count * n); }
 #ifndef DEFECT_INCOMPLETE_FAMILY
 size_t malloc_usable_size(void* p) {
-  return ((size_t(*)(void*))dlsym(RTLD_NEXT, "malloc_usable_size"))(p);
+  return ((size_t (*)(void*))dlsym(RTLD_NEXT, "malloc_usable_size"))(p);
 }
 #endif
 #endif
