@@ -205,17 +205,24 @@ class LargeHeap {
   // A cached block made ready for use, or key 0.
   Mapping take_cached(std::size_t length, std::size_t alignment, Contents contents) noexcept {
     make_room(0);
-    const Mapping m = take_fitting(length, alignment);
-    if (m.key == 0) return m;
-    const bool usable = !kHideCached || platform_->commit(m.block(), m.length);
-    if (!usable) {
-      mapper_.unmake(m);
-      return {};
+    const Mapping kept = take_fitting(length, alignment);
+    if (kept.key == 0) return kept;
+    const bool shown = !kHideCached || platform_->commit(kept.block(), kept.length);
+    const Mapping m = shown ? fit(kept, length) : Mapping{};
+    if (m.key == 0) {
+      mapper_.unmake(kept);
+      return m;
     }
     if (contents == Contents::kZero && !platform_->purge(m.block(), m.length)) {
       std::memset(m.block(), 0, m.length);
     }
     return m;
+  }
+
+  // Key 0, and `kept` as before, when it cannot be made longer.
+  Mapping fit(const Mapping& kept, std::size_t length) noexcept {
+    if (MappingCache::fits(kept, length)) return kept;
+    return kept.length > length ? mapper_.shrink(kept, length) : mapper_.grow(kept, length);
   }
 
   void keep_or_unmake(const Mapping& m) noexcept {
@@ -241,7 +248,7 @@ class LargeHeap {
   }
   Mapping take_fitting(std::size_t length, std::size_t alignment) noexcept {
     const LockGuard<C> guard(lock_);
-    return cache_.take(length, alignment);
+    return cache_.take(length, alignment, platform_->page_bytes());
   }
   Mapping take_any() noexcept {
     const LockGuard<C> guard(lock_);

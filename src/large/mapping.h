@@ -72,16 +72,22 @@ class Mapper {
   }
 
   // Same contents, zeroes behind; key 0 and `m` intact when refused. The system moves the pages
-  // without copying, but it moves the block alone: where it lands there is a guard behind only.
+  // without copying. A cheap guard moves along; where guards are mappings of their own the block
+  // moves alone, and has a guard only behind it afterwards.
   Mapping grow(const Mapping& m, std::size_t length) noexcept {
+    const std::size_t front = m.costly == 0 ? m.front : 0;
     const std::size_t back = guard_bytes();
-    void* const moved = platform_->remap(m.block(), m.length, length + back);
-    if (moved == nullptr) return {};
-    Mapping grown{reinterpret_cast<std::uintptr_t>(moved), length, m.front, back, m.costly};
-    if (grown.key != m.key) {
-      grown.front = 0;
-      unmap_range(m.key - m.front, m.key);
+    void* const from = reinterpret_cast<void*>(m.key - front);
+    void* const to = platform_->remap(from, front + m.length, front + length + back);
+    if (to == nullptr) return {};
+    Mapping grown{reinterpret_cast<std::uintptr_t>(to) + front, length, front, back, 0};
+    if (grown.key == m.key) {
+      grown.front = m.front;  // nothing was behind it
+      grown.costly = m.costly;
+    } else {
+      unmap_range(m.key - m.front, m.key - front);
       unmap_range(m.key + m.length, m.key + m.length + m.back);
+      protected_.fetch_add_relaxed(std::size_t{0} - m.costly);  // a budget only
     }
     guard(grown, grown.key + length, back);
     return grown;

@@ -26,17 +26,23 @@ class MappingCache {
 
   static constexpr bool accepts(const Mapping& m) noexcept { return m.bytes() <= kBlockBytesMax; }
 
-  // The tightest block of at least `length` bytes; key 0 when there is none.
-  Mapping take(std::size_t length, std::size_t alignment) noexcept {
+  // The block that takes least work to become one of `length` bytes: the tightest that is long
+  // enough, else the longest; key 0 when all differ from `length` by more than a factor of two.
+  // Where `alignment` matters none is too short, for growing may move it.
+  Mapping take(std::size_t length, std::size_t alignment, std::size_t page_bytes) noexcept {
     std::size_t best = count_;
     for (std::size_t i = 0; i < count_; ++i) {
       const Mapping& m = kept_[i].mapping;
-      const bool fits = m.length >= length && m.length - length <= length / kFitFraction;
-      if (!fits || (m.key & (alignment - 1)) != 0) continue;
-      // Of equal ones the youngest: most of it may still be in the processor's caches.
-      if (best == count_ || m.length <= kept_[best].mapping.length) best = i;
+      const bool too_short = m.length < length;
+      if (m.length / 2 > length || m.length < length / 2) continue;
+      if ((m.key & (alignment - 1)) != 0 || (too_short && alignment > page_bytes)) continue;
+      if (best == count_ || closer(m.length, kept_[best].mapping.length, length)) best = i;
     }
     return best == count_ ? Mapping{} : remove(best);
+  }
+  // Whether a block of m.length may serve `length` bytes as it is.
+  static constexpr bool fits(const Mapping& m, std::size_t length) noexcept {
+    return m.length >= length && m.length - length <= length / kFitFraction;
   }
 
   bool has_room(std::size_t bytes) const noexcept {
@@ -65,6 +71,12 @@ class MappingCache {
     Mapping mapping;
     std::uint64_t freed_ms = 0;
   };
+
+  // Of equal ones the later, which is younger: more of it may still be in the processor's caches.
+  static constexpr bool closer(std::size_t a, std::size_t b, std::size_t length) noexcept {
+    if ((a >= length) != (b >= length)) return a >= length;
+    return a >= length ? a <= b : a >= b;
+  }
 
   Mapping remove(std::size_t i) noexcept {
     const Mapping m = kept_[i].mapping;

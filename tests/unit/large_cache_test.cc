@@ -24,32 +24,49 @@ constexpr std::size_t kMiB = std::size_t{1} << 20;
 
 Mapping mapping(std::uintptr_t key, std::size_t length) { return {key, length, 0, 0, 0}; }
 
-TEST(MappingCache, GivesTheTightestFitWithinAnEighth) {
+TEST(MappingCache, GivesTheTightestLongEnoughElseTheLongest) {
   MappingCache cache;
   cache.put(mapping(0x10000, 16 * kPage), 0);
   cache.put(mapping(0x40000, 18 * kPage), 0);
   cache.put(mapping(0x80000, 17 * kPage), 0);
-  EXPECT_EQ(cache.take(32 * kPage, 1).key, 0u) << "none is long enough";
-  EXPECT_EQ(cache.take(14 * kPage, 1).key, 0u) << "more than an eighth longer";
-  EXPECT_EQ(cache.take(16 * kPage + 1, 1).key, 0x80000u);
-  EXPECT_EQ(cache.take(16 * kPage, 1).key, 0x10000u);
-  EXPECT_EQ(cache.take(16 * kPage, 1).key, 0x40000u);
+  EXPECT_EQ(cache.take(16 * kPage + 1, 1, kPage).key, 0x80000u);
+  EXPECT_EQ(cache.take(20 * kPage, 1, kPage).key, 0x40000u);
+  EXPECT_EQ(cache.take(16 * kPage, 1, kPage).key, 0x10000u);
   EXPECT_EQ(cache.count(), 0u);
   EXPECT_EQ(cache.bytes(), 0u);
+}
+
+TEST(MappingCache, LeavesAloneWhatDiffersByMoreThanAFactorOfTwo) {
+  MappingCache cache;
+  cache.put(mapping(0x10000, 16 * kPage), 0);
+  EXPECT_EQ(cache.take(7 * kPage, 1, kPage).key, 0u);
+  EXPECT_EQ(cache.take(34 * kPage, 1, kPage).key, 0u);
+  EXPECT_EQ(cache.take(8 * kPage, 1, kPage).key, 0x10000u);
+  cache.put(mapping(0x10000, 16 * kPage), 0);
+  EXPECT_EQ(cache.take(32 * kPage, 1, kPage).key, 0x10000u);
+}
+
+TEST(MappingCache, FitsWithinAnEighth) {
+  EXPECT_TRUE(MappingCache::fits(mapping(0x1000, 18 * kPage), 16 * kPage));
+  EXPECT_FALSE(MappingCache::fits(mapping(0x1000, 19 * kPage), 16 * kPage));
+  EXPECT_FALSE(MappingCache::fits(mapping(0x1000, 15 * kPage), 16 * kPage));
 }
 
 TEST(MappingCache, HonoursAlignment) {
   MappingCache cache;
   cache.put(mapping(0x11000, kPage), 0);
-  EXPECT_EQ(cache.take(kPage, 0x2000).key, 0u);
-  EXPECT_EQ(cache.take(kPage, 0x1000).key, 0x11000u);
+  EXPECT_EQ(cache.take(kPage, 0x2000, kPage).key, 0u);
+  EXPECT_EQ(cache.take(kPage, 0x1000, kPage).key, 0x11000u);
+  cache.put(mapping(0x20000, kPage), 0);
+  EXPECT_EQ(cache.take(2 * kPage, 0x2000, kPage).key, 0u) << "growing could move it";
+  EXPECT_EQ(cache.take(kPage, 0x2000, kPage).key, 0x20000u);
 }
 
 TEST(MappingCache, PrefersTheYoungestOfEqualOnes) {
   MappingCache cache;
   cache.put(mapping(0x1000, kPage), 0);
   cache.put(mapping(0x2000, kPage), 1);
-  EXPECT_EQ(cache.take(kPage, 1).key, 0x2000u);
+  EXPECT_EQ(cache.take(kPage, 1, kPage).key, 0x2000u);
 }
 
 TEST(MappingCache, EvictsTheOldestForRoomOrForAge) {
@@ -114,6 +131,39 @@ TYPED_TEST(LargeCache, AReusedBlockIsZeroForWhoAsksForZeroes) {
     EXPECT_EQ(std::count(q, q + 2 * kMiB, '\0'), static_cast<long>(2 * kMiB));
     this->give(q);
   }
+}
+
+TYPED_TEST(LargeCache, AReusedBlockIsCutOrGrownToWhatIsAskedFor) {
+  for (const Contents contents : {Contents::kAny, Contents::kZero}) {
+    for (const std::size_t n : {6 * kMiB, 15 * kMiB}) {
+      char* const p = this->take(10 * kMiB, Contents::kZero);
+      std::memset(p, 'x', 10 * kMiB);
+      this->give(p);
+      const std::uint64_t maps = this->platform_.calls(Call::kMap);
+      char* const q = this->take(n, contents);
+      EXPECT_EQ(this->platform_.calls(Call::kMap), maps) << "from the cache";
+      EXPECT_EQ(this->heap_.locate(ClientPtr(q)).block_size, n);
+      if (contents == Contents::kZero) {
+        EXPECT_EQ(std::count(q, q + n, '\0'), static_cast<long>(n));
+      }
+      std::memset(q, 'y', n);
+      this->give(q);
+      this->heap_.trim();
+      EXPECT_LE(this->platform_.live_bytes(), 3 * kPage) << "the registry";
+    }
+  }
+}
+
+TYPED_TEST(LargeCache, ABlockThatCannotGrowIsReplaced) {
+  this->give(this->take(10 * kMiB, Contents::kAny));
+  this->platform_.fail_nth(Call::kRemap, 1);
+  char* const q = this->take(15 * kMiB, Contents::kAny);
+  ASSERT_NE(q, nullptr);
+  q[15 * kMiB - 1] = 1;
+  EXPECT_EQ(this->heap_.bytes_cached(), 0u);
+  this->give(q);
+  this->heap_.trim();
+  EXPECT_LE(this->platform_.live_bytes(), 3 * kPage);
 }
 
 TYPED_TEST(LargeCache, AReusedBlockIsLiveAndFreedOneIsNot) {
