@@ -27,46 +27,50 @@ bool parse_number(const char* text, std::uint64_t max, std::uint64_t& value) noe
   return true;
 }
 
-bool flag(const char* name, bool fallback) noexcept {
-  const char* const text = LinuxPlatform::environment(name);
+bool flag(const SettingsSource& source, const char* name, bool fallback) noexcept {
+  const char* const text = source.value_of(name);
   if (text == nullptr) return fallback;
   if (strcmp(text, "0") == 0) return false;
   if (strcmp(text, "1") == 0) return true;
-  report_bad_environment(name, text, "0 or 1", fallback ? "1" : "0");
+  source.complain(name, text, "0 or 1", fallback ? "1" : "0");
   return fallback;
 }
 
-std::uint32_t mask_of_profile() noexcept {
+std::uint32_t mask_of_profile(const SettingsSource& source) noexcept {
   constexpr const char* kName = "HAKMEM_TINY_HEAP_PROFILE";
-  const char* const text = LinuxPlatform::environment(kName);
+  const char* const text = source.value_of(kName);
   if (text == nullptr || strcmp(text, "FULL") == 0) return kMaskAll;
   if (strcmp(text, "C7_SAFE") == 0) return kMaskC7;
   if (strcmp(text, "V1") == 0) return 0;
-  report_bad_environment(kName, text, "C7_SAFE, FULL or V1", "FULL");
+  source.complain(kName, text, "C7_SAFE, FULL or V1", "FULL");
   return kMaskAll;
 }
 
 // An explicit mask wins over the profile.
-std::uint32_t class_mask() noexcept {
+std::uint32_t class_mask(const SettingsSource& source) noexcept {
   constexpr const char* kName = "HAKMEM_SMALL_HEAP_V3_CLASSES";
-  const std::uint32_t profile = mask_of_profile();
-  const char* const text = LinuxPlatform::environment(kName);
+  const std::uint32_t profile = mask_of_profile(source);
+  const char* const text = source.value_of(kName);
   if (text == nullptr) return profile;
   std::uint64_t mask = 0;
   if (parse_number(text, kMaskAll, mask)) return static_cast<std::uint32_t>(mask);
-  report_bad_environment(kName, text, "a mask from 0x0 to 0xFFFF", "the profile's mask");
+  source.complain(kName, text, "a mask from 0x0 to 0xFFFF", "the profile's mask");
   return profile;
 }
 
 }  // namespace
 
-PolicySnapshot policy_from_environment() noexcept {
+PolicySnapshot policy_from(const SettingsSource& source) noexcept {
   PolicySnapshot policy = default_policy();
-  const std::uint32_t mask = class_mask();
-  policy.set_v3_mask(flag("HAKMEM_SMALL_HEAP_V3_ENABLED", true) ? mask : 0);
-  policy.count = flag("HAKMEM_SO_V3_STATS", false);
-  policy.c6_hot = flag("HAKMEM_TINY_C6_HOT", false);
+  const std::uint32_t mask = class_mask(source);
+  policy.set_v3_mask(flag(source, "HAKMEM_SMALL_HEAP_V3_ENABLED", true) ? mask : 0);
+  policy.count = flag(source, "HAKMEM_SO_V3_STATS", false);
+  policy.c6_hot = flag(source, "HAKMEM_TINY_C6_HOT", false);
   return policy;
+}
+
+PolicySnapshot policy_from_environment() noexcept {
+  return policy_from({LinuxPlatform::environment, report_bad_environment});
 }
 
 }  // namespace hakmem::heap

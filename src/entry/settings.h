@@ -6,6 +6,14 @@
 
 namespace hakmem::heap {
 
+// Where values come from, nullptr for a variable that is not set; and who is told of a bad one.
+struct SettingsSource {
+  const char* (*value_of)(const char* name) noexcept;
+  void (*complain)(const char* name, const char* value, const char* expected,
+                   const char* used) noexcept;
+};
+
+PolicySnapshot policy_from(const SettingsSource& source) noexcept;
 PolicySnapshot policy_from_environment() noexcept;
 
 }  // namespace hakmem::heap
