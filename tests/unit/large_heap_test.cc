@@ -169,6 +169,7 @@ TYPED_TEST(LargeHeap, GrowsWithItsContentsAndZeroesBehind) {
   this->expect_guarded(r);
   if (this->kGuards && this->platform_.calls(Call::kProtect) == 0) {  // cheap guards move along
     EXPECT_FALSE(FakePlatform::is_readable(r - 1));
+    EXPECT_TRUE(this->platform_.is_live(r - 1, 1)) << "a guard, not a gap by chance";
   }
   EXPECT_EQ(this->give(r), Fault::kNone);
   EXPECT_EQ(this->give(wall), Fault::kNone);
@@ -201,8 +202,12 @@ TYPED_TEST(LargeHeap, RefusalsOfTheSystemGiveNullAndLeakNothing) {
 
 TYPED_TEST(LargeHeap, WorksWhereTheSystemHasNoGuards) {
   this->platform_.fail_after(Call::kGuard, 0);
-  char* const p = this->take(kMiB);
+  char* p = this->take(kMiB);
   this->expect_guarded(p);  // by protection instead
+  p = this->resize(p, 4 * kMiB);
+  ASSERT_NE(p, nullptr);
+  this->expect_guarded(p);
+  this->expect_accounted();
   this->platform_.fail_after(Call::kProtect, 0);
   char* q = this->take(kMiB);
   ASSERT_NE(q, nullptr) << "failing guards are no error";
