@@ -62,7 +62,8 @@ bool mark_remote(SoPage<C>& page, std::uint32_t slot, std::uint32_t* head) noexc
   *head = page.remote_head.load_relaxed();  // relaxed: post's exchange decides
   const EntryBits link = remote_entry(static_cast<EntryBits>(*head));
   if constexpr (C::kMitigations.check_frees) {
-    return page.entries[slot].exchange_acq_rel(link) == kEntryLive;
+    // relaxed: one of several gets LIVE; what it did before is published by R1
+    return page.entries[slot].exchange_relaxed(link) == kEntryLive;
   } else {
     page.entries[slot].store_relaxed(link);  // relaxed: R1 publishes
     return true;

@@ -141,6 +141,19 @@ TEST_F(Registry, InTheChildOfAForkTheOthersAreOrphaned) {
   EXPECT_EQ(registry_.attach()->number, 4u) << "an orphan is never handed out";
 }
 
+// Edge X1: a context that for_each visits has been constructed, as another thread sees it.
+TEST_F(Registry, ForEachSeesContextsWhole) {
+  std::thread attacher([this] {
+    for (std::size_t i = 0; i < SmallGeometry::kContextsMax; ++i) registry_.attach();
+  });
+  std::uint32_t seen = 0;
+  while (seen < SmallGeometry::kContextsMax) {
+    seen = 0;
+    registry_.for_each([&](Ctx& ctx) { ASSERT_EQ(ctx.number, ++seen); });  // plain
+  }
+  attacher.join();
+}
+
 TEST_F(Registry, ThreadsNeverShareAContext) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
