@@ -32,12 +32,8 @@ template <class C>
 void* Lockstep<C>::allocate_really(const Op& op, const Thread& t, std::size_t n,
                                    std::size_t alignment) {
   if (op.kind == OpKind::kAligned) return real_->allocate_aligned(t.real, alignment, n);
-  if (op.kind == OpKind::kCalloc && (t.real != nullptr || n > C::Geometry::kBlockMax)) {
-    return real_->allocate_zeroed(t.real, n);
-  }
-  void* const p = t.real == nullptr ? real_->allocate_slow(t.real, n) : real_->allocate(t.real, n);
-  if (op.kind == OpKind::kCalloc && p != nullptr) std::memset(p, 0, n);
-  return p;
+  if (op.kind == OpKind::kCalloc) return real_->allocate_zeroed(t.real, n);
+  return t.real == nullptr ? real_->allocate_slow(nullptr, n) : real_->allocate(t.real, n);
 }
 
 // The block is where the model says, in one piece, apart from all others; it is written on.

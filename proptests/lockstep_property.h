@@ -6,10 +6,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <rapidcheck.h>
-#include <rapidcheck/gtest.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -20,11 +17,9 @@
 #include "models/lockstep_configs.h"
 #include "models/minimise.h"
 #include "models/op_generator.h"
+#include "proptests/fixed_seed.h"
 
 namespace hakmem::model {
-
-// Before rapidcheck reads its configuration; a value that is there already wins.
-inline const int kFixedSeed = setenv("RC_PARAMS", "seed=20261122 max_success=250", 0);
 
 // The trace being run, for the signal handler.
 inline const Trace* g_running = nullptr;

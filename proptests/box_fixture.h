@@ -1,0 +1,60 @@
+// The boxes below the front, put together without it: an arena, a cold box and contexts over a fake
+// platform, beside the same parts of the model.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "cold/cold_box.h"
+#include "front/context.h"
+#include "hot/hot_box.h"
+#include "models/lockstep_configs.h"
+#include "models/reference/context.h"
+#include "proptests/fixed_seed.h"
+#include "remote/remote_box.h"
+
+namespace hakmem::model {
+
+template <class C>
+struct Boxes {
+  Boxes() : shape(shape_of<C>()) {
+    arena.init(platform);
+    cold.init(platform, arena);
+    model_cold = std::make_unique<Cold>(shape, arena.superslabs());
+    for (std::size_t c = 0; c < kClassesMax; ++c)
+      cold.set_warm_cap(static_cast<std::uint8_t>(c), 1);
+    model_cold->warm_cap.fill(1);
+    model_cold->clock_ms = platform.clock_ms();
+  }
+  SoPage<C>* borrow(std::size_t bin) {
+    const BinIndex index(static_cast<std::uint8_t>(bin));
+    return cold.refill_page(index, {&context, &context.ultra.front[bin]});
+  }
+  void advance(std::uint64_t ms) {
+    platform.advance_clock_ms(ms);
+    model_cold->clock_ms = platform.clock_ms();
+  }
+  // Totals and tiers; what differs fails the property.
+  void compare_cold() {
+    const ColdTotals totals = cold.totals();
+    RC_ASSERT(totals.lent_bytes == model_cold->lent_bytes);
+    RC_ASSERT(totals.warm_bytes == model_cold->warm_bytes);
+    RC_ASSERT(cold.superslabs_used() == model_cold->slabs.size());
+    for (std::size_t i = 0; i < model_cold->slabs.size(); ++i) {
+      const Tier tier = cold.tier_of(SlabIndex(static_cast<std::uint32_t>(i)));
+      RC_ASSERT(static_cast<int>(tier) == static_cast<int>(model_cold->slabs[i].tier));
+    }
+  }
+
+  ModelPlatform platform;
+  Arena<C> arena;
+  ColdBox<C> cold;
+  hakmem::Context<C> context;
+  Shape shape;
+  std::unique_ptr<Cold> model_cold;
+};
+
+}  // namespace hakmem::model
