@@ -137,7 +137,9 @@ bool LinuxPlatform::guard(void* at, std::size_t bytes) noexcept {
 
 void LinuxPlatform::unguard(void* at, std::size_t bytes) noexcept {
   const ErrnoKeeper keep;
-  madvise(at, bytes, MADV_GUARD_REMOVE);
+  if (madvise(at, bytes, MADV_GUARD_REMOVE) == 0) return;
+  // A filter for system calls that came after start, say: the range is mapped anew.
+  mmap(at, bytes, PROT_READ | PROT_WRITE, kPrivate | MAP_FIXED, -1, 0);
 }
 
 void* LinuxPlatform::map(std::size_t bytes, std::size_t alignment) noexcept {

@@ -13,7 +13,7 @@ namespace hakmem {
 // commit   make part of a reservation readable and writable; false when refused
 // purge    give the memory back, keep the range; reads as zero afterwards
 // guard    make a range fault on access, at no cost in mappings; false when not supported;
-//          `unguard` undoes it
+//          `unguard` undoes it; the contents of its range may be lost
 // map      zeroed readable and writable memory, `alignment` a power of two; nullptr when refused
 // sparse   zeroed memory for metadata that is mostly never touched: between inaccessible guard
 //          pages and left out of core dumps; nullptr when refused. `unsparse` gives it back
