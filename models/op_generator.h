@@ -20,7 +20,8 @@ class OpGenerator {
   Op op() {
     Op op;
     op.kind = kind();
-    op.thread = static_cast<std::uint8_t>(rng_.below(3) == 0 ? rng_.below(4) : last_thread_);
+    const bool any_thread = mood_ == kThreads || rng_.below(3) == 0;
+    op.thread = static_cast<std::uint8_t>(any_thread ? rng_.below(4) : last_thread_);
     last_thread_ = op.thread;
     op.block = static_cast<std::uint16_t>(rng_.below(2) == 0 ? rng_.below(4) : rng_.below(400));
     op.size = is_policy(op.kind) ? size_class() : size();
@@ -28,12 +29,12 @@ class OpGenerator {
     return op;
   }
 
-  // `count` ops. Each trace has a mood: how many sizes it uses, and whether it grows.
+  // `count` ops. Each trace has a mood: how many sizes it uses, and what is frequent in it.
   Trace trace(std::size_t count) {
     Trace ops;
     favourites_ = 1 + rng_.below(6);
     for (std::uint32_t i = 0; i < favourites_; ++i) favourite_[i] = any_size();
-    frees_more_ = rng_.below(3);
+    mood_ = static_cast<Mood>(rng_.below(4));
     while (ops.size() < count) {
       ops.push_back(op());
       if (rng_.below(24) == 0) repeat(ops, count);
@@ -84,13 +85,19 @@ class OpGenerator {
   }
 
  private:
+  enum Mood : unsigned { kGrows, kFrees, kThreads, kTime };
+
   static bool is_policy(OpKind k) {
     return k == OpKind::kRoute || k == OpKind::kMaxPartial || k == OpKind::kWarmCap;
   }
   std::size_t place(const Trace& t) { return rng_.below(static_cast<std::uint32_t>(t.size())); }
 
   OpKind kind() {
-    if (frees_more_ == 2 && rng_.below(4) == 0) return OpKind::kFree;
+    if (mood_ == kFrees && rng_.below(4) == 0) return OpKind::kFree;
+    if (mood_ == kThreads && rng_.below(8) == 0) return OpKind::kThreadExit;
+    if (mood_ == kTime && rng_.below(8) == 0) {
+      return rng_.below(4) == 0 ? OpKind::kWarmCap : OpKind::kClock;
+    }
     unsigned total = 0;
     for (const OpName& name : kOpNames) total += name.weight;
     std::uint32_t ticket = rng_.below(total);
@@ -158,7 +165,7 @@ class OpGenerator {
   std::uint8_t last_thread_ = 0;
   std::uint32_t favourites_ = 1;
   std::uint32_t favourite_[6] = {40, 40, 40, 40, 40, 40};
-  std::uint32_t frees_more_ = 0;
+  Mood mood_ = kGrows;
 };
 
 }  // namespace hakmem::model
