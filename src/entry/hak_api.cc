@@ -49,7 +49,7 @@ void* hak_calloc(std::size_t count, std::size_t size) {
 void* hak_realloc(void* block, std::size_t size) {
   if (block == nullptr) return hak_malloc(size);
   if (HAKMEM_LIKELY(size != 0)) return or_enomem(heap::reallocate(block, size));
-  heap::deallocate_slow(block, "hak_realloc");
+  heap::deallocate_slow(block, "realloc");
   return nullptr;
 }
 

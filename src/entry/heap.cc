@@ -99,6 +99,9 @@ bool is_aligned(const void* p, std::size_t alignment) noexcept {
 
 }  // namespace
 
+// A program that links the static library prints statistics at its exit, too.
+[[gnu::used]] static void (*const kPullsStatsOutput)() noexcept = &print_stats_v3;
+
 constinit ProductionAllocator g_allocator;
 constinit thread_local Ctx* t_context __attribute__((tls_model("initial-exec"))) = &g_no_context;
 
@@ -162,7 +165,7 @@ void deallocate_sized_slow(void* p, std::size_t n, std::size_t alignment, SizeRu
     BlockView view = g_allocator.locate_live(t_context, p, operation);
     if (!is_aligned(p, alignment) || !g_allocator.size_fits(view, alignment, n, rule)) {
       view.fault = Fault::kSizeMismatch;
-      report_fault({operation, ClientPtr(p).address(), n, t_context->number}, view);
+      g_allocator.fail(t_context, p, operation, view, n);
     }
   }
   deallocate_slow(p, operation);

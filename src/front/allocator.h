@@ -71,6 +71,9 @@ class Allocator {
   BlockView locate(const void* p) noexcept;
   // As locate, but a fault ends in a report that names `operation`.
   BlockView locate_live(Ctx* ctx, const void* p, const char* operation) noexcept;
+  // The report. `stated`: bytes that the program said the block has.
+  [[noreturn]] void fail(Ctx* ctx, const void* p, const char* operation, const BlockView& view,
+                         std::size_t stated = 0) noexcept;
 
   // Whether a live block could have been asked for as n bytes at that alignment.
   bool size_fits(const BlockView& live, std::size_t alignment, std::size_t n,
@@ -137,8 +140,6 @@ class Allocator {
   void retire_empty_pages(Ctx& ctx) noexcept;
   void scavenge_parked() noexcept;
   void set_warm_caps(const PolicySnapshot& policy) noexcept;
-  [[noreturn]] void fail(Ctx* ctx, const void* p, const char* operation,
-                         const BlockView& view) noexcept;
 
   [[no_unique_address]] Platform platform_{};
   Arena<C> arena_;

@@ -260,8 +260,8 @@ void Allocator<C>::cache_v1_block(Ctx& ctx, void* p, const BlockView& view,
 }
 
 template <class C>
-void Allocator<C>::fail(Ctx* ctx, const void* p, const char* operation,
-                        const BlockView& found) noexcept {
+void Allocator<C>::fail(Ctx* ctx, const void* p, const char* operation, const BlockView& found,
+                        std::size_t stated) noexcept {
   BlockView view = found;
   const Page* const unit = arena_.so_page_of(ClientPtr(p));
   if (unit != nullptr) {
@@ -269,7 +269,7 @@ void Allocator<C>::fail(Ctx* ctx, const void* p, const char* operation,
     if (owner != nullptr) view.owner = owner->number;
   }
   if (view.fault == Fault::kNotMine) view.fault = Fault::kInvalidFree;
-  report_fault({operation, ClientPtr(p).address(), 0, ctx == nullptr ? 0 : ctx->number}, view);
+  report_fault({operation, ClientPtr(p).address(), stated, ctx == nullptr ? 0 : ctx->number}, view);
 }
 
 // ---- realloc and look-up ----------------------------------------------------------------------

@@ -1,6 +1,6 @@
 // EXPECT: SIGABRT "size-mismatch: free_sized("
 // EXPECT-LINE: ; stated 100 bytes$
-// EXPECT-LINE: block=1024
+// EXPECT-LINE: block=1024 .*state=LIVE owner=1 this=1$
 #include <stdlib.h>
 
 void free_sized(void*, size_t);

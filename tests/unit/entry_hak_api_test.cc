@@ -254,6 +254,7 @@ TEST(HakStats, PrintedAsTheSpecificationAsks) {
 TEST(HakMemory, FollowsWhatTheProgramHolds) {
   std::vector<void*> blocks;
   blocks.reserve(4000);
+  hak_trim();  // the perf flavour counts what is in the front cache as live
   const hak_memory before = memory();
   for (int i = 0; i < 4000; ++i) blocks.push_back(hak_malloc(1000));
   void* const large = hak_malloc(32 << 20);
