@@ -1,14 +1,26 @@
-# fuzz/X_fuzz.cc becomes the libFuzzer target X_fuzz. LIB_FUZZING_ENGINE in the environment (OSS-Fuzz, AFL++) replaces -fsanitize=fuzzer.
+# fuzz/X_fuzz.cc becomes the libFuzzer target X_fuzz. LIB_FUZZING_ENGINE in the environment (OSS-Fuzz, AFL++) replaces
+# -fsanitize=fuzzer; then sanitizer and coverage flags are the environment's, too.
 file(GLOB fuzz_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/fuzz/*_fuzz.cc")
 if(DEFINED ENV{LIB_FUZZING_ENGINE})
-  set(fuzz_engine $ENV{LIB_FUZZING_ENGINE})
+  separate_arguments(fuzz_engine UNIX_COMMAND "$ENV{LIB_FUZZING_ENGINE}")
 else()
   set(fuzz_engine -fsanitize=fuzzer)
+endif()
+set(fuzz_options "")
+if(NOT DEFINED ENV{LIB_FUZZING_ENGINE} OR "$ENV{CXXFLAGS}" MATCHES "-fsanitize=fuzzer")
+  set(fuzz_options "-fsanitize-coverage-ignorelist=${PROJECT_SOURCE_DIR}/fuzz/coverage_ignore.txt")
 endif()
 foreach(source IN LISTS fuzz_sources)
   cmake_path(GET source STEM name)
   add_executable(${name} ${source})
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}")
+  target_compile_options(${name} PRIVATE ${fuzz_options})
   target_link_libraries(${name} PRIVATE hakmem_core hakmem_flags ${fuzz_engine})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
 endforeach()
+
+# The generator of the seed corpora: a plain program.
+add_executable(make_seeds EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/fuzz/make_seeds.cc")
+target_include_directories(make_seeds PRIVATE "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/src")
+target_link_libraries(make_seeds PRIVATE hakmem_flags)
+set_target_properties(make_seeds PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")

@@ -1,0 +1,26 @@
+// alloc_sequence: all ops in lockstep with the reference model, which predicts every page, slot,
+// magazine, counter and route (models/lockstep.h). Small geometry reaches every edge within a few
+// ops; production geometry is what ships; each hardened and without checks.
+#include "fuzz/lockstep_run.h"
+#include "fuzz/trace_mutator.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace hakmem;
+  const fuzz::TraceInput input = fuzz::decode_input(data, size);
+  switch (input.header[0] % 8) {
+    case 4:
+      fuzz::run_lockstep<model::SmallPerf>(input);
+      break;
+    case 5:
+    case 6:
+      fuzz::run_lockstep<model::ProductionHardened>(input);
+      break;
+    case 7:
+      fuzz::run_lockstep<model::ProductionPerf>(input);
+      break;
+    default:
+      fuzz::run_lockstep<model::SmallHardened>(input);
+      break;
+  }
+  return 0;
+}

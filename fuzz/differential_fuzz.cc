@@ -1,0 +1,210 @@
+// differential: one trace on four allocators that differ only in what a program must not notice:
+// all on v3, all on v1, without checks, and C7 alone on v3 with statistics on. What a program sees
+// must be the same: whether it gets a block, how much of it may be used, whether realloc moved it,
+// and what is in it. No reference model here: they judge each other.
+#include <array>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "front/allocator.h"
+#include "front/allocator_cold.h"
+#include "front/allocator_slow.h"
+#include "front/audit.h"
+#include "fuzz/check.h"
+#include "fuzz/trace_input.h"
+#include "fuzz/trace_mutator.h"
+#include "models/lockstep_configs.h"
+
+namespace hakmem::fuzz {
+namespace {
+
+using model::Op;
+using model::OpKind;
+
+// What one op shows to the program.
+struct Seen {
+  bool served = false;
+  bool moved = false;
+  std::size_t usable = 0;
+  bool operator==(const Seen&) const = default;
+};
+
+template <class C>
+class Tenant {
+ public:
+  Tenant(std::uint64_t seed, const PolicySnapshot& policy) {
+    model::ModelPlatform::next_seed = seed;
+    heap_ = std::make_unique<Allocator<C>>();
+    heap_->init(policy);
+    for (auto*& ctx : contexts_) ctx = heap_->attach_context();
+  }
+
+  Seen step(const Op& op) {
+    ctx_ = &contexts_[op.thread % contexts_.size()];
+    switch (op.kind) {
+      case OpKind::kMalloc:
+      case OpKind::kCalloc:
+      case OpKind::kAligned:
+        return allocate(op);
+      case OpKind::kRealloc:
+        return blocks_.empty() ? Seen{} : reallocate(op);
+      case OpKind::kFree:
+      case OpKind::kFreeSized:
+        return blocks_.empty() ? Seen{} : free(pick(op));
+      case OpKind::kUsable:
+        return blocks_.empty() ? Seen{} : look(blocks_[pick(op)]);
+      case OpKind::kThreadExit:
+        return exit_thread();
+      case OpKind::kTrim:
+        heap_->trim(*ctx_);
+        return {};
+      case OpKind::kClock:
+        heap_->platform().advance_clock_ms(op.arg % 5000);
+        return {};
+      default:
+        return {};
+    }
+  }
+
+  void finish() {
+    const char* const broken = audit(*heap_);
+    if (broken != nullptr) fail(std::string("law ") + broken + " is broken");
+    while (!blocks_.empty()) free(0);
+    require(heap_->platform().foreign_calls() == 0, "calls about foreign memory");
+  }
+
+ private:
+  struct Block {
+    unsigned char* at;
+    std::size_t asked;
+    std::uint64_t mark;
+    std::size_t alignment;
+    bool resized;
+  };
+
+  std::size_t pick(const Op& op) const { return blocks_.size() - 1 - op.block % blocks_.size(); }
+
+  // The first and last bytes that were asked for carry the mark.
+  static void write(const Block& b) {
+    for (std::size_t i = 0; i < b.asked; i += 8) {
+      const std::uint64_t mark = b.mark + i;
+      std::memcpy(b.at + i, &mark, std::min<std::size_t>(8, b.asked - i));
+      if (i == 64 && b.asked > 256) i = b.asked / 8 * 8 - 64;
+    }
+  }
+  static void check(const Block& b, std::size_t bytes) {
+    for (std::size_t i = 0; i < b.asked; i += 8) {
+      const std::uint64_t mark = b.mark + i;
+      if (i + 8 <= bytes) require(std::memcmp(b.at + i, &mark, 8) == 0, "contents of a block");
+      if (i == 64 && b.asked > 256) i = b.asked / 8 * 8 - 64;
+    }
+  }
+  Seen look(const Block& b) {
+    const BlockView view = heap_->locate(b.at);
+    require(view.fault == Fault::kNone, "a live block is refused");
+    return {true, false, view.block_size};
+  }
+
+  Seen allocate(const Op& op) {
+    const std::size_t n = op.size % (3 * C::Geometry::kBlockMax);
+    const std::size_t alignment = op.kind == OpKind::kAligned ? std::size_t{1} << op.arg % 14 : 1;
+    void* const p = op.kind == OpKind::kAligned  ? heap_->allocate_aligned(*ctx_, alignment, n)
+                    : op.kind == OpKind::kCalloc ? heap_->allocate_zeroed(*ctx_, n)
+                                                 : heap_->allocate(*ctx_, n);
+    if (p == nullptr) return {};
+    require(reinterpret_cast<std::uintptr_t>(p) % alignment == 0, "alignment");
+    auto* const at = static_cast<unsigned char*>(p);
+    if (op.kind == OpKind::kCalloc) {
+      for (std::size_t i = 0; i < n; ++i) require(at[i] == 0, "calloc's memory is zero");
+    }
+    blocks_.push_back({at, n, next_mark_ += 0x0101010101010101u, alignment, false});
+    write(blocks_.back());
+    return look(blocks_.back());
+  }
+
+  Seen reallocate(const Op& op) {
+    Block& b = blocks_[pick(op)];
+    const std::size_t n = 1 + op.size % (3 * C::Geometry::kBlockMax - 1);
+    const std::size_t before = look(b).usable;
+    check(b, b.asked);
+    auto* const p = static_cast<unsigned char*>(heap_->reallocate(*ctx_, b.at, n));
+    if (p == nullptr) return {};
+    // Large blocks move as the kernel likes.
+    const bool moved = p != b.at && before <= C::Geometry::kBlockMax;
+    b.at = p;
+    check(b, std::min(b.asked, n));
+    b.asked = n;
+    b.alignment = 1;
+    b.resized = true;
+    b.mark = next_mark_ += 0x0101010101010101u;
+    write(b);
+    return {true, moved, look(b).usable};
+  }
+
+  Seen free(std::size_t index) {
+    const Block b = blocks_[index];
+    const Seen seen = look(b);
+    check(b, b.asked);
+    const SizeRule rule = b.resized ? SizeRule::kMayBeShrunk : SizeRule::kAllocated;
+    require(heap_->size_fits(heap_->locate(b.at), b.alignment, b.asked, rule),
+            "the size asked for");
+    blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(index));
+    heap_->deallocate(*ctx_, b.at);
+    if (C::kMitigations.check_frees) {
+      require(heap_->locate(b.at).fault != Fault::kNone, "a freed block is said to be live");
+    }
+    return seen;
+  }
+
+  Seen exit_thread() {
+    heap_->park_context(**ctx_);
+    *ctx_ = heap_->attach_context();
+    return {*ctx_ != nullptr, false, 0};
+  }
+
+  std::unique_ptr<Allocator<C>> heap_;
+  std::array<Context<C>*, 3> contexts_{};
+  Context<C>** ctx_ = &contexts_[0];
+  std::vector<Block> blocks_;
+  std::uint64_t next_mark_ = 0;
+};
+
+PolicySnapshot policy_with(std::uint32_t mask, bool count) {
+  PolicySnapshot policy = default_policy();
+  policy.set_v3_mask(mask);
+  policy.count = count;
+  return policy;
+}
+
+template <class Hardened, class Perf>
+void run(const TraceInput& input) {
+  Tenant<Hardened> v3(input.seed(), policy_with(kMaskAll, false));
+  Tenant<Hardened> v1(input.seed(), policy_with(0, false));
+  Tenant<Hardened> mixed(input.seed(), policy_with(kMaskC7, true));
+  Tenant<Perf> perf(input.seed(), policy_with(kMaskAll, false));
+  for (const Op& op : input.ops) {
+    const Seen seen = v3.step(op);
+    const bool same = v1.step(op) == seen && mixed.step(op) == seen && perf.step(op) == seen;
+    if (!same) fail("the allocators differ at: " + text_of(op) + "\nin:\n" + text_of(input.ops));
+  }
+  v3.finish();
+  v1.finish();
+  mixed.finish();
+  perf.finish();
+}
+
+}  // namespace
+}  // namespace hakmem::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace hakmem;
+  const fuzz::TraceInput input = fuzz::decode_input(data, size);
+  if (input.header[0] % 4 == 3) {
+    fuzz::run<model::ProductionHardened, model::ProductionPerf>(input);
+  } else {
+    fuzz::run<model::SmallHardened, model::SmallPerf>(input);
+  }
+  return 0;
+}

@@ -1,0 +1,88 @@
+// What the lockstep targets share: a run over the kinds of ops that a target is about, and the end
+// of the program: every thread exits, every block is freed, and nothing is left over.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "fuzz/check.h"
+#include "fuzz/trace_input.h"
+#include "models/lockstep.h"
+#include "models/lockstep_configs.h"
+
+namespace hakmem::fuzz {
+
+// Everything is compared every few ops, and at the end; a difference is then looked for op by op.
+inline constexpr unsigned kCompareEvery = 16;
+
+template <class C>
+model::LockstepOptions options_of(const TraceInput& input, unsigned compare_every) {
+  model::LockstepOptions options;
+  options.seed = input.seed();
+  options.policy = input.policy();
+  options.compare_every = compare_every;
+  options.audit_every = 64;
+  return options;
+}
+
+// Calls after(run) when the trace is through without a difference.
+template <class C, class After>
+bool run_once(const TraceInput& input, unsigned compare_every, bool report, After&& after) {
+  model::Lockstep<C> run(options_of<C>(input, compare_every));
+  for (const model::Op& op : input.ops) {
+    if (!run.step(op)) break;
+  }
+  if (run.difference().empty()) after(run);
+  run.finish();
+  if (report && !run.difference().empty()) fail(run.failure());
+  return run.difference().empty();
+}
+
+template <class C, class After>
+void run_lockstep(const TraceInput& input, After&& after) {
+  if (run_once<C>(input, kCompareEvery, false, after)) return;
+  run_once<C>(input, 1, true, after);              // names the first difference
+  run_once<C>(input, kCompareEvery, true, after);  // or it shows only in the rhythm it was found in
+}
+
+template <class C>
+void run_lockstep(const TraceInput& input) {
+  run_lockstep<C>(input, [](model::Lockstep<C>&) {});
+}
+
+// Maps every op onto the kinds that a target is about, by their share in the list.
+inline void keep_kinds(TraceInput& input, std::span<const model::OpKind> kinds) {
+  for (model::Op& op : input.ops) {
+    bool kept = false;
+    for (const model::OpKind kind : kinds) kept = kept || kind == op.kind;
+    if (!kept) op.kind = kinds[static_cast<std::size_t>(op.kind) % kinds.size()];
+  }
+}
+
+// The program ends: blocks are freed by the thread `by`, then all threads exit. Nothing may be lent
+// or live afterwards. Requires: no fork among the ops, whose lost threads keep their pages.
+template <class C>
+void end_program(model::Lockstep<C>& run, std::uint8_t by) {
+  using model::OpKind;
+  for (const OpKind calm : {OpKind::kCommitFails, OpKind::kMemoryFails, OpKind::kBudget}) {
+    run.step({calm, by, 0, 0, 0});
+  }
+  while (!run.blocks().empty() && run.step({OpKind::kFree, by, 0, 0, 0})) {
+  }
+  for (std::uint8_t t = 0; t < model::Lockstep<C>::kThreads; ++t) {
+    run.step({OpKind::kUsable, t, 0, 0, 0});
+    run.step({OpKind::kThreadExit, t, 0, 0, 0});
+  }
+  run.step({OpKind::kTrim, by, 0, 0, 0});
+  if (!run.difference().empty()) return;
+  require(run.real().cold().totals().lent_bytes == 0, "a page is lent though no block is live");
+  require(run.real().cold().totals().warm_bytes == 0, "memory is kept though all was trimmed");
+  require(run.real().large().live_blocks() == 0, "a large block is left");
+  for (std::size_t b = 0; b < C::Sizes::kBins; ++b) {
+    require(run.real().v1().live_blocks(BinIndex(static_cast<std::uint8_t>(b))) == 0,
+            "a block of v1 is left");
+  }
+}
+
+}  // namespace hakmem::fuzz
