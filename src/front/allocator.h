@@ -138,7 +138,7 @@ class Allocator {
   void drain(Ctx& ctx) noexcept;
   void flush_all(Ctx& ctx) noexcept;
   void retire_empty_pages(Ctx& ctx) noexcept;
-  void scavenge_parked() noexcept;
+  void scavenge() noexcept;
   void set_warm_caps(const PolicySnapshot& policy) noexcept;
 
   [[no_unique_address]] Platform platform_{};

@@ -84,10 +84,11 @@ void Allocator<C>::flush_all(Ctx& ctx) noexcept {
 }
 
 // Memory must not wait for a thread to come back: whoever borrows a page first looks after a few
-// parked contexts that were sent frees.
+// parked contexts that were sent frees, and after large blocks that have been cached for long.
 template <class C>
-void Allocator<C>::scavenge_parked() noexcept {
+void Allocator<C>::scavenge() noexcept {
   constexpr std::size_t kContextsPerVisit = 2;
+  large_.decay();
   contexts_.scavenge(kContextsPerVisit, [&](Ctx& parked) { drain(parked); });
 }
 

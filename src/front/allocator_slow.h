@@ -52,7 +52,7 @@ template <class C>
 void* Allocator<C>::allocate_from_page(Ctx& ctx, Magazine<C>& magazine, BinIndex bin) noexcept {
   Hot hot_box = hot(ctx);
   const typename Ultra::Refilled refilled = Ultra::refill(hot_box, magazine, bin);
-  if (refilled.path == TakePath::kRefill) scavenge_parked();
+  if (refilled.path == TakePath::kRefill) scavenge();
   if (ctx.counting()) {
     auto& stats = ctx.stats.by_class[Sizes::info(bin).size_class];
     switch (refilled.path) {
@@ -250,7 +250,7 @@ void Allocator<C>::cache_v1_block(Ctx& ctx, void* p, const BlockView& view,
   auto* const entry = v1_.entry_of(ClientPtr(p));
   if constexpr (C::kMitigations.check_frees) {
     // By exchange: another thread may be freeing the same block.
-    if (entry->exchange_acq_rel(kEntryCached) != kEntryLive) {
+    if (entry == nullptr || entry->exchange_acq_rel(kEntryCached) != kEntryLive) {
       BlockView twice = view;
       twice.fault = Fault::kDoubleFree;
       fail(&ctx, p, operation, twice);
