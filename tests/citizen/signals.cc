@@ -1,0 +1,77 @@
+// A storm of timer signals, on the processor's clock and on the wall's, while threads allocate,
+// fork and exit. The handlers do not allocate; wherever they interrupt, the heap stays sound and
+// system calls that were cut short do no harm.
+#include <csignal>
+#include <ctime>
+
+#include <sys/time.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "citizen.h"
+
+namespace {
+
+using citizen::check;
+
+volatile std::sig_atomic_t storms = 0;
+std::atomic<bool> stop{false};
+std::atomic<citizen::Block*> slots[256];
+
+void on_signal(int) { storms = storms + 1; }
+
+void catch_signal(int number) {
+  struct sigaction action = {};
+  action.sa_handler = on_signal;  // no SA_RESTART: system calls end in EINTR
+  check(sigaction(number, &action, nullptr) == 0, "sigaction");
+}
+
+void start_storm() {
+  catch_signal(SIGPROF);
+  catch_signal(SIGUSR1);
+  const itimerval every_ms{{0, 1000}, {0, 1000}};
+  check(setitimer(ITIMER_PROF, &every_ms, nullptr) == 0, "setitimer");
+  sigevent event{};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGUSR1;
+  timer_t timer{};
+  check(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0, "timer_create");
+  const itimerspec every_half_ms{{0, 500000}, {0, 500000}};
+  check(timer_settime(timer, 0, &every_half_ms, nullptr) == 0, "timer_settime");
+}
+
+void allocate_and_free(unsigned seed, unsigned rounds) {
+  citizen::Sequence sequence(seed);
+  for (unsigned i = 0; i < rounds && !stop.load(); ++i) {
+    citizen::Block* const block = citizen::make_block(citizen::pick_size(sequence), seed);
+    citizen::check_and_free(slots[sequence.below(256)].exchange(block));
+  }
+}
+
+}  // namespace
+
+int main() {
+  citizen::start();
+  start_storm();
+  std::vector<std::thread> threads;
+  for (unsigned t = 0; t < 4; ++t) threads.emplace_back(allocate_and_free, t, ~0u);
+  while (storms < 2000) {
+    std::thread(allocate_and_free, 9, 200).join();
+    malloc_trim(0);
+    const pid_t child = fork();
+    if (child == 0) {
+      allocate_and_free(10, 50);
+      _exit(0);
+    }
+    pid_t ended = -1;
+    int status = -1;
+    while ((ended = waitpid(child, &status, 0)) < 0 && errno == EINTR) continue;
+    check(ended == child && status == 0, "the child of a fork in the storm");
+  }
+  stop.store(true);
+  for (std::thread& thread : threads) thread.join();
+  std::printf("%d signals\n", static_cast<int>(storms));
+  return 0;
+}
