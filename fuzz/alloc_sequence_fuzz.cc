@@ -1,6 +1,7 @@
 // alloc_sequence: all ops in lockstep with the reference model, which predicts every page, slot,
 // magazine, counter and route (models/lockstep.h). Small geometry reaches every edge within a few
-// ops; production geometry is what ships; each hardened and without checks.
+// ops, with free slots poisoned; four pages a superslab show every tier; production geometry is
+// what ships; each hardened and without checks.
 #include "fuzz/lockstep_run.h"
 #include "fuzz/trace_mutator.h"
 
@@ -8,6 +9,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace hakmem;
   const fuzz::TraceInput input = fuzz::decode_input(data, size);
   switch (input.header[0] % 8) {
+    case 3:
+      fuzz::run_lockstep<model::FourPagesHardened>(input);
+      break;
     case 4:
       fuzz::run_lockstep<model::SmallPerf>(input);
       break;
@@ -19,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       fuzz::run_lockstep<model::ProductionPerf>(input);
       break;
     default:
-      fuzz::run_lockstep<model::SmallHardened>(input);
+      fuzz::run_lockstep<fuzz::SmallPoisoned>(input);
       break;
   }
   return 0;

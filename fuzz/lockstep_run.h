@@ -7,6 +7,7 @@
 #include <span>
 
 #include "fuzz/check.h"
+#include "fuzz/poison_world.h"
 #include "fuzz/trace_input.h"
 #include "models/lockstep.h"
 #include "models/lockstep_configs.h"
@@ -30,6 +31,7 @@ model::LockstepOptions options_of(const TraceInput& input, unsigned compare_ever
 template <class C, class After>
 bool run_once(const TraceInput& input, unsigned compare_every, bool report, After&& after) {
   model::Lockstep<C> run(options_of<C>(input, compare_every));
+  const PoisonScope<C> poison(run.real().arena());
   for (const model::Op& op : input.ops) {
     if (!run.step(op)) break;
   }

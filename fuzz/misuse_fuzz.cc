@@ -69,7 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (input.header[0] % 4 == 3) {
     fuzz::run<model::ProductionHardened>(input);
   } else {
-    fuzz::run<model::SmallHardened>(input);
+    fuzz::run<fuzz::SmallPoisoned>(input);
   }
   return 0;
 }

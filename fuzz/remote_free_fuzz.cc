@@ -43,7 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       fuzz::run<model::ProductionHardened>(input);
       break;
     default:
-      fuzz::run<model::SmallHardened>(input);
+      fuzz::run<fuzz::SmallPoisoned>(input);
       break;
   }
   return 0;
