@@ -1,12 +1,11 @@
-// A storm of timer signals, on the processor's clock and on the wall's, while threads allocate,
-// fork and exit. The handlers do not allocate; wherever they interrupt, the heap stays sound and
-// system calls that were cut short do no harm.
-#include <csignal>
-#include <ctime>
-
+// A storm of signals, from a profiling timer and to every thread, while threads allocate, fork and
+// exit. The handlers do not allocate; wherever they interrupt, the heap stays sound, and system
+// calls that were cut short do no harm.
+#include <pthread.h>
 #include <sys/time.h>
 
 #include <atomic>
+#include <csignal>
 #include <thread>
 #include <vector>
 
@@ -33,19 +32,22 @@ void start_storm() {
   catch_signal(SIGUSR1);
   const itimerval every_ms{{0, 1000}, {0, 1000}};
   check(setitimer(ITIMER_PROF, &every_ms, nullptr) == 0, "setitimer");
-  sigevent event{};
-  event.sigev_notify = SIGEV_SIGNAL;
-  event.sigev_signo = SIGUSR1;
-  timer_t timer{};
-  check(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0, "timer_create");
-  const itimerspec every_half_ms{{0, 500000}, {0, 500000}};
-  check(timer_settime(timer, 0, &every_half_ms, nullptr) == 0, "timer_settime");
 }
 
+// To every thread in turn: the system prefers the main thread for signals to the process.
+void keep_signalling(std::vector<std::thread>* threads) {
+  while (!stop.load()) {
+    for (std::thread& thread : *threads) pthread_kill(thread.native_handle(), SIGUSR1);
+    usleep(50);
+  }
+}
+
+// Half of the blocks have mappings of their own, and a lock that is fought for.
 void allocate_and_free(unsigned seed, unsigned rounds) {
   citizen::Sequence sequence(seed);
   for (unsigned i = 0; i < rounds && !stop.load(); ++i) {
-    citizen::Block* const block = citizen::make_block(citizen::pick_size(sequence), seed);
+    const std::size_t bytes = i % 2 == 0 ? 300000 : citizen::pick_size(sequence);
+    citizen::Block* const block = citizen::make_block(bytes, seed);
     citizen::check_and_free(slots[sequence.below(256)].exchange(block));
   }
 }
@@ -57,7 +59,8 @@ int main() {
   start_storm();
   std::vector<std::thread> threads;
   for (unsigned t = 0; t < 4; ++t) threads.emplace_back(allocate_and_free, t, ~0u);
-  while (storms < 2000) {
+  std::thread signaller(keep_signalling, &threads);
+  while (storms < 20000) {
     std::thread(allocate_and_free, 9, 200).join();
     malloc_trim(0);
     const pid_t child = fork();
@@ -71,6 +74,7 @@ int main() {
     check(ended == child && status == 0, "the child of a fork in the storm");
   }
   stop.store(true);
+  signaller.join();
   for (std::thread& thread : threads) thread.join();
   std::printf("%d signals\n", static_cast<int>(storms));
   return 0;
