@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -45,6 +47,29 @@ TEST(Lock, OneAtATimeAndNobodySleepsForEver) {
   }
   for (std::thread& t : threads) t.join();
   EXPECT_EQ(count, long{kThreads} * kRounds);
+}
+
+// Tells when a thread is about to sleep.
+struct WatchedPlatform : FakePlatform {
+  static inline std::atomic<int> sleeps{0};
+  static void futex_wait(std::uint32_t* word, std::uint32_t expected) noexcept {
+    ++sleeps;
+    LinuxPlatform::futex_wait(word, expected);
+  }
+};
+struct Watched : Config<SmallGeometry, WatchedPlatform, StdWorld, kHardenedMitigations> {};
+
+TEST(Lock, UnlockWakesASleeper) {
+  Lock<Watched> lock;
+  lock.lock();
+  std::thread sleeper([&] { const LockGuard<Watched> guard(lock); });
+  while (WatchedPlatform::sleeps == 0) std::this_thread::yield();
+  // Most likely it sleeps by now; if not, unlock comes first and the test holds as well.
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  lock.unlock();
+  sleeper.join();
+  EXPECT_TRUE(lock.try_lock());
+  lock.unlock();
 }
 
 TEST(Lock, TheChildOfAForkForgetsTheHolder) {
