@@ -24,6 +24,7 @@ struct Block {
   unsigned char* at;
   std::size_t size;
   unsigned char mark;
+  std::size_t alignment;  // 1: none was asked for
 };
 
 class Run {
@@ -128,7 +129,7 @@ class Run {
     for (const Block& other : blocks_) {
       require(at + size <= other.at || other.at + other.size <= at, "two live blocks overlap");
     }
-    blocks_.push_back({at, size, static_cast<unsigned char>(marks_ += 37)});
+    blocks_.push_back({at, size, static_cast<unsigned char>(marks_ += 37), alignment});
     fill(blocks_.back());
   }
 
@@ -175,14 +176,14 @@ class Run {
       return check(before, before.size);
     }
     blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(index));
-    check({static_cast<unsigned char*>(p), a_, before.mark}, std::min(before.size, a_));
+    check({static_cast<unsigned char*>(p), a_, before.mark, 1}, std::min(before.size, a_));
     errno = kUntouched;
     take_moved(p);
   }
   void take_moved(void* p) {
     require(hak_usable_size(p) >= a_, "usable size after realloc");
     blocks_.push_back(
-        {static_cast<unsigned char*>(p), a_, static_cast<unsigned char>(marks_ += 37)});
+        {static_cast<unsigned char*>(p), a_, static_cast<unsigned char>(marks_ += 37), 1});
     fill(blocks_.back());
   }
 
@@ -202,7 +203,10 @@ class Run {
     const std::size_t index = which_ % blocks_.size();
     const Block b = blocks_[index];
     check(b, b.size);
-    hak_free_sized(b.at, b.size);
+    if (b.alignment == 1)
+      hak_free_sized(b.at, b.size);
+    else
+      hak_free_aligned_sized(b.at, b.alignment, b.size);
     require(errno == kUntouched, "free_sized touches errno");
     blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(index));
   }
