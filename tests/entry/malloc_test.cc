@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "gtest/gtest.h"
@@ -123,7 +124,7 @@ TEST(Calloc, IsZeroAlsoInReusedMemory) {
 
 TEST(Calloc, OverflowIsOutOfMemory) {
   expect_fails(ENOMEM, [] { return g_calloc(SIZE_MAX / 2, 3); });
-  expect_fails(ENOMEM, [] { return g_calloc(SIZE_MAX, SIZE_MAX); });
+  expect_fails(ENOMEM, [] { return g_calloc(SIZE_MAX, SIZE_MAX); });  // wraps to 1
   expect_fails(ENOMEM, [] { return g_calloc(size_t{1} << 32, size_t{1} << 32); });
 }
 
@@ -165,6 +166,7 @@ TEST(Realloc, FailureLeavesTheBlock) {
     expect_fails(ENOMEM, [=] { return g_realloc(p, kTooLarge); });
     expect_fails(ENOMEM, [=] { return g_realloc(p, PTRDIFF_MAX); });
     expect_fails(ENOMEM, [=] { return g_reallocarray(p, SIZE_MAX / 2, 3); });
+    expect_fails(ENOMEM, [=] { return g_reallocarray(p, SIZE_MAX / 2 + 2, 2); });  // wraps to 2
     EXPECT_EQ(p[n - 1], 'x');
     free(p);
   }
@@ -217,13 +219,17 @@ TEST(AlignedAlloc, AnyPowerOfTwoAndNothingElse) {
 }
 
 TEST(Memalign, RoundsTheAlignmentUp) {
-  void* const p = memalign(48, 100);
-  EXPECT_TRUE(aligned(p, 64));
-  void* const q = memalign(0, 100);
-  EXPECT_NE(q, nullptr);
+  constexpr size_t kUp[][2] = {{0, 16}, {24, 32}, {48, 64}, {100, 128}, {3000, 4096}};
+  for (const auto& [alignment, rounded] : kUp) {
+    void* blocks[8];
+    for (void*& p : blocks) p = memalign(alignment, 100);
+    for (void* p : blocks) {
+      EXPECT_TRUE(p != nullptr && aligned(p, rounded)) << alignment;
+      EXPECT_LE(malloc_usable_size(p), std::max<size_t>(rounded, 128)) << "no more than needed";
+    }
+    for (void* p : blocks) free(p);
+  }
   expect_fails(EINVAL, [] { return memalign((size_t{1} << 63) + 1, 100); });
-  free(p);
-  free(q);
 }
 
 TEST(Valloc, PageAligned) {
