@@ -16,7 +16,7 @@ namespace hakmem::fuzz {
 namespace {
 
 constexpr std::size_t kTooMuch = PTRDIFF_MAX;
-constexpr std::size_t kTouchMax = 1u << 20;  // of a block, so that huge ones stay cheap
+constexpr std::size_t kTouchMax = 1u << 16;  // of a block, so that huge ones stay cheap
 constexpr std::size_t kAskMax = 1u << 28;    // beyond it the system decides whether there is memory
 constexpr int kUntouched = 4711;             // errno before a call
 
@@ -138,7 +138,7 @@ class Run {
     const bool overflows = __builtin_mul_overflow(a_, b_, &n);
     auto* const p = static_cast<unsigned char*>(hak_calloc(a_, b_));
     if (overflows) return require(p == nullptr && errno == ENOMEM, "a product that overflows");
-    for (std::size_t i = 0; p != nullptr && i < std::min(n, kTouchMax); ++i)
+    for (std::size_t i = 0; p != nullptr && i < std::min(n, kTouchMax); i += i < 512 ? 1 : 509)
       require(p[i] == 0, "zeroes");
     take(p, n, 1);
   }
@@ -245,11 +245,13 @@ class Run {
     require(hak_policy_set_class(k, heap) == (exists && known ? 0 : EINVAL), "set_class");
     hak_policy_get(&policy);
     if (exists && known) require(policy.classes[k].heap == heap, "the heap of the class");
-    const auto mask = static_cast<std::uint32_t>(b_ % 0x20000);
+    const auto mask = static_cast<std::uint32_t>(b_ % 2 == 0 ? 0xFFFFu << b_ % 3 : 1u << a_ % 18);
     require(hak_policy_set_mask(mask) == (mask <= 0xFFFF ? 0 : EINVAL), "set_mask");
     hak_policy_get(&policy);
     if (mask <= 0xFFFF) require(policy.v3_mask == mask, "the mask");
-    const auto pages = static_cast<unsigned>(b_ % 70000);
+    // Few values: every policy that was ever published is kept.
+    constexpr unsigned kPages[] = {0, 1, 4, 65535, 65536, ~0u};
+    const unsigned pages = kPages[b_ % 6];
     const int due = exists && pages <= 65535 ? 0 : EINVAL;
     require(hak_policy_set_max_partial(k, pages) == due, "set_max_partial");
     require(hak_policy_set_warm_cap(k, pages) == due, "set_warm_cap");
