@@ -26,24 +26,24 @@ void on_thread_exit(void* ctx) noexcept {
   g_allocator.park_context(*static_cast<Ctx*>(ctx));
 }
 
-void on_fork_prepare() noexcept {
+void on_fork_prepare() noexcept HAKMEM_UNCHECKED {
   g_start_lock.lock();
   g_allocator.fork_prepare();
 }
 
-void on_fork_parent() noexcept {
+void on_fork_parent() noexcept HAKMEM_UNCHECKED {
   g_allocator.fork_parent();
   g_start_lock.unlock();
 }
 
-void on_fork_child() noexcept {
+void on_fork_child() noexcept HAKMEM_UNCHECKED {
   g_allocator.fork_child(t_context->number == 0 ? nullptr : t_context);
   g_start_lock.unlock();
 }
 
 // What follows may call malloc, so the allocator must be ready by then.
 void register_hooks() noexcept {
-  if (pthread_key_create(&g_exit_key, on_thread_exit) == 0) g_key_made.store_release(true);
+  if (pthread_key_create(&g_exit_key, on_thread_exit) == 0) g_key_made.store_release(true);  // B2
   pthread_atfork(on_fork_prepare, on_fork_parent, on_fork_child);
 }
 
@@ -82,8 +82,8 @@ auto with_context(Call&& call) noexcept {
   }
 }
 
-// As with_context, for a call that gives memory or nullptr. Before the program is told that there is
-// none, what the other heaps keep for later is given up: cached mappings, empty chunks.
+// As with_context, for a call that gives memory or nullptr. Before the program is told that there
+// is none, what the other heaps keep for later is given up: cached mappings, empty chunks.
 template <class Call>
 void* with_memory(Call&& call) noexcept {
   void* const p = with_context(call);
@@ -119,7 +119,7 @@ Ctx* context() noexcept {
   if (ctx == nullptr) return nullptr;
   t_context = ctx;
   // May allocate in turn, which is why the context is in place before.
-  if (g_key_made.load_acquire()) pthread_setspecific(g_exit_key, ctx);
+  if (g_key_made.load_acquire()) pthread_setspecific(g_exit_key, ctx);  // B2
   return ctx;
 }
 
