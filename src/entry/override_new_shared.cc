@@ -7,7 +7,8 @@
 asm(".weak __gxx_personality_v0\n"
     ".weak __cxa_begin_catch\n"
     ".weak __cxa_end_catch\n"
-    ".weak _Unwind_Resume\n");
+    ".weak _Unwind_Resume\n"
+    ".weak _ZSt9terminatev\n");
 
 // libstdc++ and libc++ both have these two.
 extern "C" [[gnu::weak]] void hakmem_throw_bad_alloc() __asm__("_ZSt17__throw_bad_allocv");
