@@ -33,7 +33,7 @@ inline void check(bool holds, const char* what,
 }
 
 // A deadlock ends in SIGALRM. Far more than any of these programs needs on a busy machine.
-inline void watchdog(unsigned seconds = 240) { alarm(seconds); }
+inline void watchdog(unsigned seconds = 500) { alarm(seconds); }
 
 inline bool is_preloaded() {
   Dl_info info{};

@@ -60,7 +60,7 @@ int main() {
   std::vector<std::thread> threads;
   for (unsigned t = 0; t < 4; ++t) threads.emplace_back(allocate_and_free, t, ~0u);
   std::thread signaller(keep_signalling, &threads);
-  while (storms < 20000) {
+  while (storms < 5000) {
     std::thread(allocate_and_free, 9, 200).join();
     malloc_trim(0);
     const pid_t child = fork();
