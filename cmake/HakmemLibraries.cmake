@@ -47,7 +47,8 @@ function(hakmem_flavour_libraries flavour stem output)
   set_target_properties(${stem}_static PROPERTIES OUTPUT_NAME ${output})
   # as-needed, static-libgcc: a preloaded allocator must not drag libstdc++ or libgcc_s into C programs.
   # now+relro: no writable GOT to attack.
-  target_link_options(${stem}_shared PRIVATE -static-libgcc
+  # nodelete: blocks and thread-exit hooks outlive a dlclose().
+  target_link_options(${stem}_shared PRIVATE -static-libgcc -Wl,-z,nodelete
     -Wl,--as-needed -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
   foreach(kind IN ITEMS shared static)
     target_include_directories(${stem}_${kind} INTERFACE

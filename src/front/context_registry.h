@@ -19,9 +19,14 @@ class ContextRegistry {
   using Platform = typename C::Platform;
   using Ctx = Context<C>;
 
+  // Tries ever fewer contexts where address space is short; false when not even a few can be had.
   bool init(Platform& platform) noexcept {
     platform_ = &platform;
-    memory_ = static_cast<char*>(platform.sparse(C::Geometry::kContextsMax * kStride));
+    for (std::size_t n = C::Geometry::kContextsMax; n >= kContextsFew && memory_ == nullptr;
+         n /= 4) {
+      memory_ = static_cast<char*>(platform.sparse(n * kStride));
+      capacity_ = memory_ == nullptr ? 0 : n;
+    }
     return memory_ != nullptr;
   }
 
@@ -79,15 +84,18 @@ class ContextRegistry {
   void unlock_after_fork() noexcept HAKMEM_RELEASE(lock_) { lock_.unlock(); }
 
  private:
+  static constexpr std::size_t kContextsFew = 8;
   static constexpr std::size_t kStorageOffset = (sizeof(Ctx) + 63) / 64 * 64;
   static constexpr std::size_t kStride =
       (kStorageOffset + C::Sizes::kMagazineEntries * sizeof(MagazinePlace<C>) + 4095) / 4096 * 4096;
 
-  Ctx& at(std::uint32_t i) noexcept { return *std::launder(reinterpret_cast<Ctx*>(memory_ + i * kStride)); }
+  Ctx& at(std::uint32_t i) noexcept {
+    return *std::launder(reinterpret_cast<Ctx*>(memory_ + i * kStride));
+  }
 
   Ctx* create() noexcept HAKMEM_REQUIRES(lock_) {
     const std::uint32_t i = created_.load_relaxed();  // relaxed: writers hold the lock
-    if (memory_ == nullptr || i == C::Geometry::kContextsMax) return nullptr;
+    if (i == capacity_) return nullptr;
     char* const memory = memory_ + i * kStride;
     auto* const ctx = new (memory) Ctx();
     ctx->ultra.storage = reinterpret_cast<MagazinePlace<C>*>(memory + kStorageOffset);
@@ -102,6 +110,7 @@ class ContextRegistry {
 
   Platform* platform_ = nullptr;
   char* memory_ = nullptr;
+  std::size_t capacity_ = 0;
   Lock<C> lock_;
   typename C::World::template atomic<std::uint32_t> created_{0};
   Ctx* parked_ HAKMEM_GUARDED_BY(lock_) = nullptr;

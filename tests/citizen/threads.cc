@@ -61,7 +61,9 @@ void many_short_threads(unsigned count) {
   const std::size_t late = run_batches(count / 10, count - count / 10);
   std::printf("%u threads: RSS %zu MiB after a tenth, %zu MiB after all\n", count, early >> 20,
               late >> 20);
-  check(late < early + (16u << 20), "memory grows with the number of threads that ever were");
+  // How many of a batch run at once is the scheduler's choice, so up to kAtOnce contexts may come
+  // to hold pages late; 8 KiB kept per thread that ever was would already exceed this.
+  check(late < early + (128u << 20), "memory grows with the number of threads that ever were");
 }
 
 pthread_barrier_t all_there;
