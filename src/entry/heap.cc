@@ -93,10 +93,6 @@ void* with_memory(Call&& call) noexcept {
 
 bool too_large(std::size_t n) noexcept { return n > PTRDIFF_MAX; }
 
-bool is_aligned(const void* p, std::size_t alignment) noexcept {
-  return alignment == 0 || reinterpret_cast<std::uintptr_t>(p) % alignment == 0;
-}
-
 }  // namespace
 
 // A program that links the static library prints statistics at its exit, too.
@@ -163,7 +159,8 @@ void deallocate_sized_slow(void* p, std::size_t n, std::size_t alignment, SizeRu
   if (p == nullptr) return;
   if constexpr (ProductionConfig::kMitigations.check_frees) {
     BlockView view = g_allocator.locate_live(t_context, p, operation);
-    if (!is_aligned(p, alignment) || !g_allocator.size_fits(view, alignment, n, rule)) {
+    const bool aligned = alignment == 0 || ClientPtr(p).address() % alignment == 0;
+    if (!aligned || !g_allocator.size_fits(view, alignment, n, rule)) {
       view.fault = Fault::kSizeMismatch;
       g_allocator.fail(t_context, p, operation, view, n);
     }

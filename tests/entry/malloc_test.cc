@@ -32,6 +32,8 @@ constexpr size_t kTooLarge = size_t{PTRDIFF_MAX} + 1;
 // tested here.
 void* (*volatile g_calloc)(size_t, size_t) = calloc;
 void* (*volatile g_realloc)(void*, size_t) = realloc;
+void* (*volatile g_aligned_alloc)(size_t, size_t) = aligned_alloc;
+void* (*volatile g_memalign)(size_t, size_t) = memalign;
 void* (*volatile g_reallocarray)(void*, size_t, size_t) = reallocarray;
 
 bool aligned(const void* p, size_t alignment) {
@@ -80,8 +82,8 @@ TEST(Malloc, TooLargeIsOutOfMemory) {
   for (const size_t n : {kTooLarge, SIZE_MAX, SIZE_MAX - 15, SIZE_MAX - 4096}) {
     expect_fails(ENOMEM, [=] { return malloc(n); });
     expect_fails(ENOMEM, [=] { return g_calloc(1, n); });
-    expect_fails(ENOMEM, [=] { return aligned_alloc(64, n); });
-    expect_fails(ENOMEM, [=] { return memalign(64, n); });
+    expect_fails(ENOMEM, [=] { return g_aligned_alloc(64, n); });
+    expect_fails(ENOMEM, [=] { return g_memalign(64, n); });
     expect_fails(ENOMEM, [=] { return valloc(n); });
     expect_fails(ENOMEM, [=] { return pvalloc(n); });
   }
@@ -214,7 +216,7 @@ TEST(AlignedAlloc, AnyPowerOfTwoAndNothingElse) {
     free(p);
   }
   for (const size_t alignment : {size_t{0}, size_t{3}, size_t{48}, SIZE_MAX}) {
-    expect_fails(EINVAL, [=] { return aligned_alloc(alignment, 100); });
+    expect_fails(EINVAL, [=] { return g_aligned_alloc(alignment, 100); });
   }
 }
 
@@ -222,14 +224,14 @@ TEST(Memalign, RoundsTheAlignmentUp) {
   constexpr size_t kUp[][2] = {{0, 16}, {24, 32}, {48, 64}, {100, 128}, {3000, 4096}};
   for (const auto& [alignment, rounded] : kUp) {
     void* blocks[8];
-    for (void*& p : blocks) p = memalign(alignment, 100);
+    for (void*& p : blocks) p = g_memalign(alignment, 100);
     for (void* p : blocks) {
       EXPECT_TRUE(p != nullptr && aligned(p, rounded)) << alignment;
       EXPECT_LE(malloc_usable_size(p), std::max<size_t>(rounded, 128)) << "no more than needed";
     }
     for (void* p : blocks) free(p);
   }
-  expect_fails(EINVAL, [] { return memalign((size_t{1} << 63) + 1, 100); });
+  expect_fails(EINVAL, [] { return g_memalign((size_t{1} << 63) + 1, 100); });
 }
 
 TEST(Valloc, PageAligned) {

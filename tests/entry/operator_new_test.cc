@@ -159,7 +159,8 @@ TEST(OperatorNew, WhatTheHandlerThrowsPassesThrough) {
 }
 
 TEST(OperatorNew, ImpossibleAlignment) {
-  const align_val_t odd{48};
+  volatile std::size_t not_a_power = 48;
+  const align_val_t odd{not_a_power};
   EXPECT_THROW(static_cast<void>(operator new(10, odd)), std::bad_alloc);
   EXPECT_EQ(operator new(10, odd, nothrow), nullptr);
 }
@@ -174,7 +175,8 @@ TEST(OperatorNew, TypesOfTheLanguage) {
   EXPECT_EQ(reinterpret_cast<uintptr_t>(many) % 128, 0u);
   delete one;
   delete[] many;
-  EXPECT_THROW(g_sink = new char[kTooLarge], std::bad_alloc);
+  volatile size_t n = kTooLarge;
+  EXPECT_THROW(g_sink = new char[n], std::bad_alloc);
   delete new std::string(1000, 'x');
 }
 
