@@ -96,10 +96,20 @@ char* retired(std::size_t size) {
   return g_many[count / 2];
 }
 
-// A block of a page of which one block has been handed out.
+// A slot of a page of which one block has been handed out, and that to us. A page that was in use
+// before may hold blocks of the C library's, so all such pages are emptied first: what the thread
+// can have in magazine and partial pages is less than two pages and the largest magazine.
 char* other_slot(std::size_t size) {
+  constexpr unsigned kLargestMagazine = 512;
   hak_page page;
-  char* const base = static_cast<char*>(hak_page_of(std::malloc(size), &page));
+  const void* before = hak_page_of(std::malloc(size), &page);
+  for (unsigned i = 0; i < 2 * page.capacity + kLargestMagazine; ++i) {
+    before = hak_page_of(std::malloc(size), &page);
+  }
+  char* base = nullptr;
+  do {
+    base = static_cast<char*>(hak_page_of(std::malloc(size), &page));
+  } while (base == before);
   const unsigned last = page.capacity - 1;
   return base + (page.block == last ? 0 : last) * page.block_size;
 }
