@@ -276,6 +276,7 @@ TEST(HakMemory, FollowsWhatTheProgramHolds) {
   EXPECT_EQ(after.small_live, before.small_live);
   EXPECT_EQ(after.large_blocks, before.large_blocks);
   EXPECT_EQ(after.small_idle + after.large_idle, 0u);
+  for (void* p : blocks) ASSERT_EQ(hak_page_of(p, nullptr), nullptr) << "its page is still lent";
 }
 
 TEST(HakAbout, VersionNamesTheFlavour) {
