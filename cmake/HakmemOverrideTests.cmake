@@ -29,7 +29,7 @@ if(TARGET hakmem_shared)
     target_compile_options(misuse_${name} PRIVATE -O0 -fno-builtin -w)
     target_link_libraries(misuse_${name} PRIVATE hakmem_shared Threads::Threads)
     set_target_properties(misuse_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/misuse")
-    hakmem_add_test(${name} misuse 60 ${python} "${root}/tests/misuse/run_misuse.py" "${source}"
+    hakmem_add_test(${name} misuse 300 ${python} "${root}/tests/misuse/run_misuse.py" "${source}"
       $<TARGET_FILE:misuse_${name}>)
   endforeach()
 endif()

@@ -20,7 +20,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TIMEOUT_SECONDS = 50
+TIMEOUT_SECONDS = 120  # the sweep starts 5000 processes
 ROUTES = {
     'v3': {},
     'counted': {'HAKMEM_SO_V3_STATS': '1'},                  # every call takes the slow path
