@@ -72,6 +72,10 @@ class Comparer {
       compare_bin(real, model, b);
       compare_magazine(real, model, b);
     }
+    if (real.ebb_bytes != model.ebb_bytes || real.ebb_left != model.ebb_left) {
+      same("bytes towards the ebb of context " + std::to_string(who), real.ebb_bytes, model.ebb_bytes);
+      same("ebb of context " + std::to_string(who), real.ebb_left, model.ebb_left);
+    }
     compare_pending(real, model);
     compare_counters(real, model);
   }

@@ -74,6 +74,8 @@ class StateKey {
     for (const std::size_t head : ctx.pending) add(head);
     add(kNone);
     add(ctx.policy.count ? 1 : 0);
+    add(ctx.ebb_bytes);
+    add(ctx.ebb_left);
   }
   void add_magazine(const Magazine& m) {
     add(m.open ? 1 : 0);

@@ -49,6 +49,7 @@ class Allocator : public Paths {
     Context& ctx = contexts_[who];
     flush_all(ctx);
     drain(ctx);
+    ctx.ebb_bytes = ctx.ebb_left = 0;
     for (PagesOfBin& own : ctx.bins) own.max_partial = 0;
     retire_empty_pages(ctx);
     ctx.life = Life::kParked;

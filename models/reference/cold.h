@@ -67,6 +67,8 @@ class Cold {
     place_after_return(i);
   }
 
+  void age() { purge_decayed(); }
+
   std::size_t trim() {
     const std::size_t bytes = warm_bytes;
     for (Slab& slab : slabs) cool_all(slab);

@@ -42,6 +42,10 @@ struct Context {
   std::vector<Magazine> magazines;
   std::vector<PagesOfBin> bins;
   std::vector<std::size_t> pending;  // pages with posted frees, back = posted last
+  // S14: many bytes flushed without a refill between, and the context ebbs: it keeps nothing for
+  // itself until it has allocated some times.
+  std::size_t ebb_bytes = 0;
+  std::size_t ebb_left = 0;  // allocations until it keeps again
   StatsV3 stats{};
 
   Context(std::size_t n, std::size_t bin_count)

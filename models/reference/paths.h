@@ -61,12 +61,30 @@ class Paths {
   }
   void take_up_policy(Context& ctx) {
     ctx.policy = policy_;
+    set_max_partial(ctx);
     for (std::size_t b = 0; b < shape_.bins.size(); ++b) {
-      ctx.bins[b].max_partial = policy_.classes[info(b).size_class].max_partial;
       const bool open = cached_in_front(ctx, info(b).size_class);
       if (!open) flush(ctx, b, ctx.magazines[b].blocks.size());
       ctx.magazines[b].open = open;
     }
+  }
+  void set_max_partial(Context& ctx) {
+    for (std::size_t b = 0; b < shape_.bins.size(); ++b) {
+      const std::size_t wanted = ctx.policy.classes[info(b).size_class].max_partial;
+      ctx.bins[b].max_partial = ctx.ebb_left != 0 ? 0 : wanted;
+    }
+  }
+  void begin_ebb(Context& ctx) {
+    ctx.ebb_bytes = 0;
+    ctx.ebb_left = shape_.ebb_allocations;
+    flush_all(ctx);
+    set_max_partial(ctx);
+    retire_empty_pages(ctx);
+  }
+  void allocating_at_ebb(Context& ctx) {
+    cold_.age();
+    scavenge(2);
+    if (--ctx.ebb_left == 0) set_max_partial(ctx);
   }
   // What every slow path does first.
   void prepare(Context& ctx) {
@@ -76,9 +94,10 @@ class Paths {
 
   // ---- magazines
 
-  // The hot path sees no magazine while calls are counted.
+  // The hot path sees no magazine while calls are counted or the context ebbs.
   Magazine* hot_magazine(Context& ctx, std::size_t bin) {
-    return ctx.magazines[bin].open && !ctx.policy.count ? &ctx.magazines[bin] : nullptr;
+    const bool hidden = ctx.policy.count || ctx.ebb_left != 0;
+    return ctx.magazines[bin].open && !hidden ? &ctx.magazines[bin] : nullptr;
   }
   Served pop(Context& ctx, std::size_t bin) {
     const Cached block = ctx.magazines[bin].blocks.back();
@@ -104,9 +123,12 @@ class Paths {
     }
     blocks.erase(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(count));
   }
-  void flush_half_if_full(Context& ctx, std::size_t bin) {
+  // Returns the blocks flushed.
+  std::size_t flush_half_if_full(Context& ctx, std::size_t bin) {
     const std::size_t size = ctx.magazines[bin].blocks.size();
-    if (size == info(bin).magazine) flush(ctx, bin, (size + 1) / 2);
+    if (size != info(bin).magazine) return 0;
+    flush(ctx, bin, (size + 1) / 2);
+    return (size + 1) / 2;
   }
   void flush_all(Context& ctx) {
     for (std::size_t b = 0; b < shape_.bins.size(); ++b) {
@@ -162,6 +184,7 @@ class Paths {
     if (who == kNone) return v1(bin);
     Context& ctx = contexts_[who];
     prepare(ctx);
+    if (ctx.ebb_left != 0) allocating_at_ebb(ctx);
     if (!on_v3(ctx, info(bin).size_class)) {
       if (counting(ctx)) ++stats(ctx, bin).alloc_calls;
       return ctx.magazines[bin].blocks.empty() ? v1(bin) : pop(ctx, bin);
@@ -176,9 +199,10 @@ class Paths {
     const Context::Source source =
         ctx.page_to_take_from(cold_, bin, info(bin).capacity, commit_fails);
     count_refill(ctx, bin, source.path);
+    ctx.ebb_bytes = 0;
     if (source.page == nullptr) return v1(bin);
     Page& page = *source.page;
-    std::size_t extra = info(bin).magazine / 2;
+    std::size_t extra = ctx.ebb_left != 0 ? 0 : info(bin).magazine / 2;
     if (extra > info(bin).capacity - page.used - 1) extra = info(bin).capacity - page.used - 1;
     for (std::size_t i = 0; i < extra; ++i) {
       const Token token = page.take(info(bin), shape_.randomize, Slot::kCached);
@@ -218,8 +242,11 @@ class Paths {
   void free_local(Context& ctx, Page& page, std::size_t slot) {
     prepare(ctx);
     const std::size_t bin = page.bin;
-    if (ctx.magazines[bin].open) {
-      flush_half_if_full(ctx, bin);
+    if (ctx.magazines[bin].open && ctx.ebb_left == 0) {
+      ctx.ebb_bytes += flush_half_if_full(ctx, bin) * info(bin).block;
+      if (ctx.ebb_bytes >= shape_.ebb_bytes) begin_ebb(ctx);
+    }
+    if (ctx.magazines[bin].open && ctx.ebb_left == 0) {
       push(ctx, page, slot);
       if (counting(ctx)) count_kept(ctx, bin);
       return;
@@ -254,7 +281,8 @@ class Paths {
     }
     if (counts) ++stats(*ctx, block.bin).free_calls;
     if (counts) ++stats(*ctx, block.bin).free_fb_v1;
-    if (ctx != nullptr && ctx->policy.c6_hot && info(block.bin).size_class == 6) {
+    const bool keeps = ctx != nullptr && ctx->policy.c6_hot && ctx->ebb_left == 0;
+    if (keeps && info(block.bin).size_class == 6) {
       flush_half_if_full(*ctx, block.bin);
       ctx->magazines[block.bin].blocks.push_back({kNone, 0, block.address});
     } else {

@@ -24,6 +24,7 @@ struct Shape {
   std::size_t slots_wanted = 0, slots_max = 0, pages_max = 0;
   std::size_t carve_bytes = 0, carve_min = 0;
   std::size_t magazine_bytes = 0, magazine_min = 0, magazine_max = 0;
+  std::size_t ebb_bytes = 0, ebb_allocations = 0;
   std::size_t contexts_max = 0;
   bool checks = false;      // slot states are kept on the hot path
   bool randomize = false;   // carving shuffles
@@ -94,6 +95,8 @@ Shape shape_of() {
   s.magazine_bytes = G::kMagazineBytes;
   s.magazine_min = G::kMagazineMin;
   s.magazine_max = G::kMagazineMax;
+  s.ebb_bytes = G::kEbbBytes;
+  s.ebb_allocations = G::kEbbAllocations;
   s.contexts_max = G::kContextsMax;
   s.checks = C::kMitigations.check_frees;
   s.randomize = C::kMitigations.randomize_slots;

@@ -4,7 +4,7 @@
 //   refill_page: HOT with a free page -> DRAINING -> FREE (purged if it changes its bin) -> new
 //   retire_page: the page keeps its memory (it is warm). Up to warm_cap such pages of a class stay;
 //                the others are purged, superslab by superslab, once nothing has come to theirs for
-//                one to two decay periods. Time is looked at in refill and retire: no thread is
+//                one to two decay periods. Time is looked at in refill, retire and age: no thread is
 //                needed, and no owner.
 //
 // A superslab serves one bin until it is empty, so a stale pointer never sees another type's
@@ -59,6 +59,9 @@ class ColdBox {
     purge_decayed();  // first: it looks at the clock, and this page's time starts now
     take_back(page);
   }
+
+  // Purges what is due, for callers that neither borrow nor return a page.
+  void age() noexcept { purge_decayed(); }
 
   // Free pages of a class that keep their memory; set from the policy snapshot.
   void set_warm_cap(std::uint8_t size_class, std::uint32_t pages) noexcept {

@@ -57,6 +57,8 @@ struct ProductionGeometry {
   static constexpr std::size_t kMagazineBytes = 1024 * 1024;
   static constexpr std::size_t kMagazineMin = 4;
   static constexpr std::size_t kMagazineMax = 512;
+  static constexpr std::size_t kEbbBytes = std::size_t{8} << 20;  // flushed without a refill: it ebbs
+  static constexpr std::uint16_t kEbbAllocations = 16;            // and keeps again after so many
   static constexpr std::size_t kContextsMax = 32768;
   static constexpr std::size_t kArenaBytesMax = std::size_t{1} << 40;
   static constexpr std::size_t kArenaBytesMin = std::size_t{1} << 28;
@@ -77,6 +79,8 @@ struct SmallGeometry {
   static constexpr std::size_t kMagazineBytes = 4096;
   static constexpr std::size_t kMagazineMin = 2;
   static constexpr std::size_t kMagazineMax = 4;
+  static constexpr std::size_t kEbbBytes = 16384;
+  static constexpr std::uint16_t kEbbAllocations = 3;
   static constexpr std::size_t kContextsMax = 16;
   static constexpr std::size_t kArenaBytesMax = std::size_t{1} << 24;
   static constexpr std::size_t kArenaBytesMin = std::size_t{1} << 18;

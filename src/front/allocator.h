@@ -137,6 +137,9 @@ class Allocator {
   void take_up_policy(Ctx& ctx) noexcept;
   void drain(Ctx& ctx) noexcept;
   void flush_all(Ctx& ctx) noexcept;
+  void begin_ebb(Ctx& ctx) noexcept;
+  void allocating_at_ebb(Ctx& ctx) noexcept;
+  void set_up_holding(Ctx& ctx) noexcept;
   void retire_empty_pages(Ctx& ctx) noexcept;
   void scavenge() noexcept;
   void set_warm_caps(const PolicySnapshot& policy) noexcept;

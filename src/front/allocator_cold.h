@@ -31,6 +31,7 @@ template <class C>
 void Allocator<C>::park_context(Ctx& ctx) noexcept {
   flush_all(ctx);
   drain(ctx);
+  ctx.ebb_bytes = ctx.ebb_left = 0;
   for (SoClass<C>& cls : ctx.so.classes) cls.max_partial = 0;
   retire_empty_pages(ctx);
   contexts_.park(ctx);
@@ -47,11 +48,10 @@ template <class C>
 void Allocator<C>::take_up_policy(Ctx& ctx) noexcept {
   const PolicySnapshot& policy = policy_.current();
   ctx.policy = &policy;
-  ctx.ultra.set_counting(policy.count);
+  set_up_holding(ctx);
   for (std::size_t b = 0; b < Sizes::kBins; ++b) {
     const BinIndex bin(static_cast<std::uint8_t>(b));
     const SizeClass size_class(Sizes::info(bin).size_class);
-    ctx.so.classes[b].max_partial = policy.classes[size_class.value()].max_partial;
     Magazine<C>& magazine = ctx.ultra.magazine(bin);
     const bool wanted = policy.front_cached(size_class);
     if (wanted && !ctx.ultra.is_open(bin)) ctx.ultra.open(bin);
@@ -60,6 +60,37 @@ void Allocator<C>::take_up_policy(Ctx& ctx) noexcept {
       ctx.ultra.close(bin);
     }
   }
+}
+
+// How much the context keeps for itself: what the policy says, but nothing while it ebbs.
+template <class C>
+void Allocator<C>::set_up_holding(Ctx& ctx) noexcept {
+  ctx.ultra.set_hidden(ctx.policy->count || ctx.ebbing());
+  for (std::size_t b = 0; b < Sizes::kBins; ++b) {
+    const std::uint8_t size_class = Sizes::info(BinIndex(static_cast<std::uint8_t>(b))).size_class;
+    ctx.so.classes[b].max_partial =
+        ctx.ebbing() ? 0 : ctx.policy->classes[size_class].max_partial;
+  }
+}
+
+// A thread that has only been freeing for a while may do nothing else for hours. Its magazines would
+// keep nearly empty pages from going back, and nobody but it may touch them: so it keeps none. Its
+// frees go straight to their pages, which costs no more than to collect and then flush them.
+template <class C>
+void Allocator<C>::begin_ebb(Ctx& ctx) noexcept {
+  ctx.ebb_bytes = 0;
+  ctx.ebb_left = C::Geometry::kEbbAllocations;
+  flush_all(ctx);
+  set_up_holding(ctx);
+  retire_empty_pages(ctx);
+}
+
+// The first allocations after that come this way, however small, and see how much time has passed.
+template <class C>
+void Allocator<C>::allocating_at_ebb(Ctx& ctx) noexcept {
+  cold_.age();
+  scavenge();
+  if (--ctx.ebb_left == 0) set_up_holding(ctx);
 }
 
 template <class C>

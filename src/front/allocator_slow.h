@@ -20,6 +20,7 @@ template <class C>
 void* Allocator<C>::allocate_bin(Ctx* ctx, BinIndex bin) noexcept {
   if (ctx == nullptr) return v1_.allocate(bin);
   prepare(*ctx);
+  if (HAKMEM_UNLIKELY(ctx->ebbing())) allocating_at_ebb(*ctx);
   const SizeClass size_class(Sizes::info(bin).size_class);
   if (ctx->counting()) ctx->stats.by_class[size_class.value()].alloc_calls.add();
   switch (ctx->policy->route_of(size_class)) {
@@ -51,7 +52,9 @@ void* Allocator<C>::allocate_small(Ctx& ctx, BinIndex bin) noexcept {
 template <class C>
 void* Allocator<C>::allocate_from_page(Ctx& ctx, Magazine<C>& magazine, BinIndex bin) noexcept {
   Hot hot_box = hot(ctx);
-  const typename Ultra::Refilled refilled = Ultra::refill(hot_box, magazine, bin);
+  const std::size_t more = ctx.ebbing() ? 0 : magazine.capacity() / 2;
+  const typename Ultra::Refilled refilled = Ultra::refill(hot_box, magazine, bin, more);
+  ctx.ebb_bytes = 0;
   if (refilled.path == TakePath::kRefill) scavenge();
   if (ctx.counting()) {
     auto& stats = ctx.stats.by_class[Sizes::info(bin).size_class];
@@ -133,10 +136,16 @@ void Allocator<C>::deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot) no
   const BinIndex bin(static_cast<std::uint8_t>(page.bin));
   auto& stats = ctx.stats.by_class[page.class_idx];
   if (ctx.counting()) stats.free_calls.add();
-  if (!ctx.ultra.is_open(bin)) return give_to_page(ctx, page, slot);
+  if (ctx.ebbing() || !ctx.ultra.is_open(bin)) return give_to_page(ctx, page, slot);
   Magazine<C>& magazine = ctx.ultra.magazine(bin);
   if (magazine.full()) {
-    flush(ctx, magazine, (magazine.size() + 1) / 2);
+    const std::size_t count = (magazine.size() + 1) / 2;
+    flush(ctx, magazine, count);
+    ctx.ebb_bytes += count * page.block_size;
+    if (ctx.ebb_bytes >= C::Geometry::kEbbBytes) {
+      begin_ebb(ctx);
+      return give_to_page(ctx, page, slot);
+    }
   }
   if constexpr (C::kMitigations.check_frees) page.entries[slot].store_relaxed(kEntryCached);
   *magazine.top++ = make_place<C>(page.slot_address(slot), &page.entries[slot]);
@@ -220,7 +229,7 @@ void Allocator<C>::deallocate_foreign(Ctx* ctx, void* p, const char* operation) 
     return;
   }
   if (view.fault != Fault::kNotMine) fail(ctx, p, operation, view);
-  if (ctx != nullptr && ctx->policy->c6_hot) {
+  if (ctx != nullptr && ctx->policy->c6_hot && !ctx->ebbing()) {
     view = v1_.locate(ClientPtr(p));
     if (view.fault == Fault::kNone && view.size_class == 6) {
       return cache_v1_block(*ctx, p, view, operation);

@@ -26,10 +26,14 @@ struct Context {
   const PolicySnapshot* policy = nullptr;  // the one that `ultra` and `so` are set up for
   std::uint32_t number = 0;                // 0 for the contexts that stand for "none"
   ContextState state = ContextState::kUnused;
+  std::size_t ebb_bytes = 0;   // flushed since blocks were last taken from a page
+  std::uint16_t ebb_left = 0;  // not 0: ebbing, for so many more slow allocations
   Context* next_parked = nullptr;
   alignas(64) PendingPages<C> pending{};   // pushed to by other threads
   alignas(64) ContextStats<C> stats{};
 
+  // The program has been freeing, and only freeing, for a while (allocator_cold.h).
+  bool ebbing() const noexcept { return ebb_left != 0; }
   bool counting() const noexcept { return C::kCountHotPath || (policy != nullptr && policy->count); }
 };
 

@@ -1,6 +1,6 @@
 // The slow side of ULTRA: bulk refill from one page, and flush of the oldest blocks.
 //
-//   refill  one page (current, partial or borrowed) gives up to half a magazine
+//   refill  one page (current, partial or borrowed) gives one block and up to `most` more
 //   flush   the oldest `count` blocks go back to their pages, the newest stay in order
 #pragma once
 
@@ -24,14 +24,13 @@ class UltraBox {
 
   // Takes one LIVE block for the caller and CACHED ones for the magazine, all from one page.
   // Requires: the magazine is empty (it may be closed).
-  static Refilled refill(Hot& hot, Magazine<C>& magazine, BinIndex bin) noexcept {
+  static Refilled refill(Hot& hot, Magazine<C>& magazine, BinIndex bin,
+                         std::size_t most) noexcept {
     const typename Hot::Source source = hot.page_to_take_from(bin);
     if (source.page == nullptr) return {nullptr, source.path};
     Page& page = *source.page;
     const std::uint32_t available = static_cast<std::uint32_t>(page.capacity - page.used);
-    std::size_t extra = magazine.capacity() / 2;
-    if (extra > available - 1) extra = available - 1;
-    fill(hot, page, magazine, extra);
+    fill(hot, page, magazine, most < available - 1 ? most : available - 1);
     return {page.slot_address(hot.take(page, kEntryLive)), source.path};
   }
 

@@ -1,9 +1,9 @@
 // ULTRA: one context's magazines, one per bin, and how they are opened and closed.
 //
 // The hot path sees `front`. A bin that must not be cached (its class is on v1) has a closed front
-// magazine. While calls are being counted all front magazines are closed and the real ones are in
-// `counted`: the slow path, which counts, then serves every call, and counting costs nothing
-// when it is off. The slow path always works on `active`.
+// magazine. While every call must take the slow path (calls are being counted, or the context ebbs)
+// all front magazines are closed and the real ones are in `hidden`: what the slow path does beyond
+// the hot one costs nothing when it is off. The slow path always works on `active`.
 #pragma once
 
 #include <array>
@@ -20,7 +20,7 @@ struct UltraCache {
   // For sizes up to kFineLimit: straight from size to magazine, one load on the hot path.
   std::array<Magazine<C>*, kFineLimit / 8 + 1> of_fine_size{};
   Magazines front{};
-  Magazines counted{};
+  Magazines hidden{};
   Magazines* active = &front;
   MagazinePlace<C>* storage = nullptr;  // kMagazineEntries places
 
@@ -45,8 +45,8 @@ struct UltraCache {
   bool is_open(BinIndex bin) noexcept { return magazine(bin).limit != nullptr; }
 
   // Moves the magazines out of, or back into, the hot path's sight.
-  void set_counting(bool on) noexcept {
-    Magazines* const wanted = on ? &counted : &front;
+  void set_hidden(bool on) noexcept {
+    Magazines* const wanted = on ? &hidden : &front;
     if (wanted == active) return;
     *wanted = *active;
     *active = {};

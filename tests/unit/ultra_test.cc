@@ -1,5 +1,5 @@
 // ULTRA: how many blocks a refill and a flush move, which ones, and how magazines open, close and
-// go out of the hot path's sight while calls are counted.
+// go out of the hot path's sight while every call must be slow.
 #include "ultra/ultra_box.h"
 
 #include <gtest/gtest.h>
@@ -30,7 +30,7 @@ class Ultra : public ::testing::Test {
   UltraCache<C>& cache() { return boxes_.context->ultra; }
   SoCtx<C>& so() { return boxes_.context->so; }
   void* refill(BinIndex bin, TakePath due) {
-    const auto got = Box::refill(hot_, cache().magazine(bin), bin);
+    const auto got = Box::refill(hot_, cache().magazine(bin), bin, cache().magazine(bin).capacity() / 2);
     EXPECT_EQ(got.path, due);
     return got.block;
   }
@@ -149,15 +149,15 @@ TYPED_TEST(Ultra, CountingHidesTheMagazinesAndGivesThemBack) {
   char block = 0;
   *cache.magazine(bin).top++ = make_place<TypeParam>(&block, nullptr);
   for (int round = 0; round < 2; ++round) {  // switching on twice changes nothing
-    cache.set_counting(true);
+    cache.set_hidden(true);
     EXPECT_TRUE(cache.front[bin.value()].empty() && cache.front[bin.value()].full());
     ASSERT_EQ(cache.magazine(bin).size(), 1u);
     EXPECT_EQ(cache.magazine(bin).base[0].block, &block);
   }
-  cache.set_counting(false);
+  cache.set_hidden(false);
   EXPECT_EQ(cache.front[bin.value()].size(), 1u);
   EXPECT_EQ(&cache.magazine(bin), &cache.front[bin.value()]);
-  EXPECT_FALSE(cache.counted[bin.value()].limit != nullptr);
+  EXPECT_FALSE(cache.hidden[bin.value()].limit != nullptr);
 }
 
 TYPED_TEST(Ultra, FineSizesPointAtTheirBinsMagazine) {

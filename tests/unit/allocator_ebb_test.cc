@@ -1,0 +1,94 @@
+// What a thread that only frees leaves behind: nothing that is beyond the reach of others.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+#include "test_heap.h"
+
+namespace hakmem::test {
+namespace {
+
+template <class C>
+class EbbTest : public ::testing::Test {
+ public:
+  // Blocks of several sizes, many pages of each, in an order that leaves pages nearly empty.
+  std::vector<void*> take_many() {
+    std::vector<void*> blocks;
+    std::mt19937 random(7);
+    for (int i = 0; i < 40000; ++i) {
+      void* const p = heap.take(16 + random() % 1000);
+      if (p == nullptr) return {};
+      blocks.push_back(p);
+    }
+    std::shuffle(blocks.begin(), blocks.end(), random);
+    return blocks;
+  }
+  std::size_t lent() { return heap.allocator->cold().totals().lent_bytes; }
+  std::size_t warm() { return heap.allocator->cold().totals().warm_bytes; }
+  std::size_t cached() {
+    std::size_t blocks = 0;
+    for (std::size_t b = 0; b < C::Sizes::kBins; ++b) {
+      blocks += heap.ctx->ultra.magazine(BinIndex(static_cast<std::uint8_t>(b))).size();
+    }
+    return blocks;
+  }
+
+  Heap<C> heap;
+};
+
+using Configs = ::testing::Types<Full, FullPerf>;
+TYPED_TEST_SUITE(EbbTest, Configs);
+
+TYPED_TEST(EbbTest, AfterAFreeingPhaseNoPageStaysLent) {
+  const std::vector<void*> blocks = this->take_many();
+  ASSERT_FALSE(blocks.empty());
+  ASSERT_GT(this->lent(), std::size_t{16} << 20);
+  for (void* const p : blocks) this->heap.give(p);
+  EXPECT_TRUE(this->heap.ctx->ebbing());
+  EXPECT_EQ(this->cached(), 0u);
+  EXPECT_EQ(this->lent(), 0u);
+  EXPECT_EQ(this->heap.audit(), nullptr);
+}
+
+TYPED_TEST(EbbTest, OneAllocationAfterTheDecayTimeGivesTheMemoryBack) {
+  for (void* const p : this->take_many()) this->heap.give(p);
+  const std::size_t before = this->warm();
+  this->heap.platform().advance_clock_ms(2 * ColdBox<TypeParam>::kDecayPeriodMs);
+  void* const p = this->heap.take(16);
+  std::size_t caps = 0;
+  for (std::uint8_t c = 0; c <= 7; ++c) {
+    caps += std::size_t{default_policy().classes[c].warm_cap} * TypeParam::Sizes::kUnitBytes;
+  }
+  EXPECT_GT(before, 2 * caps);
+  EXPECT_LE(this->warm(), caps);
+  this->heap.give(p);
+}
+
+TYPED_TEST(EbbTest, AllocatingEndsIt) {
+  for (void* const p : this->take_many()) this->heap.give(p);
+  std::vector<void*> few;
+  for (int i = 0; i < TypeParam::Geometry::kEbbAllocations; ++i) {
+    EXPECT_TRUE(this->heap.ctx->ebbing());
+    few.push_back(this->heap.take(64));
+  }
+  EXPECT_FALSE(this->heap.ctx->ebbing());
+  for (void* const p : few) this->heap.give(p);
+  EXPECT_GE(this->cached(), few.size());
+  EXPECT_EQ(this->heap.class_of(64).max_partial, default_policy().classes[3].max_partial);
+}
+
+TYPED_TEST(EbbTest, APhaseOfBothDoesNotEbb) {
+  const std::vector<void*> blocks = this->take_many();
+  std::vector<void*> kept;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    this->heap.give(blocks[i]);
+    if (i % 32 == 0) kept.push_back(this->heap.take(4096));
+    ASSERT_FALSE(this->heap.ctx->ebbing()) << i;
+  }
+  for (void* const p : kept) this->heap.give(p);
+}
+
+}  // namespace
+}  // namespace hakmem::test
