@@ -19,6 +19,7 @@ struct Block {
   std::uint64_t pattern = 0;
   bool stuck = false;    // realloc could not move it: it holds less than any fit would
   bool resized = false;  // realloc left another size in it
+  std::uint32_t name = 0;  // in a recorded trace: its number there
 
   unsigned char* bytes() const { return reinterpret_cast<unsigned char*>(owned.address); }
 };
@@ -41,8 +42,17 @@ class Pattern {
     return i >= bytes;
   }
 
+  // All of a small block; of a large one the bytes that `write` writes.
+  static bool zero(const unsigned char* at, std::size_t bytes) {
+    std::size_t i = 0;
+    while (i < bytes && at[i] == 0) i += i < 8192 ? 1 : next(i) - i;
+    return i >= bytes;
+  }
+
  private:
-  static std::size_t next(std::size_t i) { return i + (i < 512 ? 1 : 509); }
+  static std::size_t next(std::size_t i) {
+    return i + (i < 512 ? 1 : i < (std::size_t{1} << 20) ? 509 : 1048573);
+  }
   static unsigned char byte(std::uint64_t pattern, std::size_t i) {
     return static_cast<unsigned char>((pattern + i) * 0x9E3779B97F4A7C15u >> 56);
   }
@@ -70,6 +80,7 @@ class Blocks {
     if (freed_.size() > kFreedMax) freed_.erase(freed_.begin());
     return block;
   }
+  bool has(std::uint32_t) const { return !blocks_.empty(); }
   // Counted from the newest, modulo how many there are. Requires: not empty.
   std::size_t pick(std::size_t number) const {
     return blocks_.size() - 1 - number % blocks_.size();
@@ -78,6 +89,10 @@ class Blocks {
   bool empty() const { return blocks_.empty(); }
   std::size_t size() const { return blocks_.size(); }
   const std::vector<Block>& all() const { return blocks_; }
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (const Block& block : blocks_) visit(block);
+  }
 
   bool starts_at(std::uintptr_t address) const {
     const auto it = std::lower_bound(extents_.begin(), extents_.end(), Extent{address, 0});

@@ -7,12 +7,12 @@
 //   run.finish();  run.failure() == "" when all was as predicted
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "front/allocator.h"
 #include "front/allocator_cold.h"
@@ -25,18 +25,33 @@
 
 namespace hakmem::model {
 
+// How an op's numbers are to be read: every op is valid in every state. A recorded trace has rules
+// of its own (recorded_trace.h).
+struct OpenTrace {
+  using Blocks = model::Blocks;
+  static constexpr std::size_t kThreads = 4;
+  static constexpr std::size_t thread(const Op& op) { return op.thread % kThreads; }
+  template <class C>
+  static constexpr std::size_t size(const Op& op) {
+    return op.size % (3 * C::Geometry::kBlockMax);
+  }
+  static constexpr std::size_t alignment(const Op& op) { return std::size_t{1} << op.arg % 15; }
+};
+
 struct LockstepOptions {
   std::uint64_t seed = 1;
   PolicySnapshot policy = default_policy();
   unsigned compare_every = 1;  // ops between comparisons of everything
+  unsigned context_every = 1;  // ops between comparisons of the context that acted
   unsigned audit_every = 16;   // ops between audits of the laws
   FaultPlan faults{};          // what the fake platform refuses
 };
 
-template <class C>
+template <class C, class Rules = OpenTrace>
 class Lockstep {
  public:
-  static constexpr std::size_t kThreads = 4;
+  static constexpr std::size_t kThreads = Rules::kThreads;
+  using Blocks = typename Rules::Blocks;
 
   explicit Lockstep(const LockstepOptions& options) : options_(options) {
     ModelPlatform::next_seed = options.seed;
@@ -63,7 +78,7 @@ class Lockstep {
 
   // Contents of all live blocks, everything, the laws.
   bool finish() {
-    for (const Block& b : blocks_.all()) expect(Pattern::holds(b), "contents of a live block");
+    blocks_.for_each([&](const Block& b) { expect(Pattern::holds(b), "contents of a live block"); });
     if (difference_.empty()) note(Comparer<C>(*real_, *model_).everything());
     audit_laws();
     if constexpr (kFake)
@@ -77,7 +92,7 @@ class Lockstep {
     if constexpr (kFake) real_->platform().stop_failing();
     while (!blocks_.empty() && step({OpKind::kFree, 0, 0, 0, 0})) {
     }
-    for (std::uint8_t t = 0; t < kThreads; ++t) step({OpKind::kThreadExit, t, 0, 0, 0});
+    for (std::uint16_t t = 0; t < kThreads; ++t) step({OpKind::kThreadExit, t, 0, 0, 0});
     step({OpKind::kTrim, 0, 0, 0, 0});
     step({OpKind::kThreadExit, 0, 0, 0, 0});
     expect(real_->cold().totals().lent_bytes == 0, "pages are lost");
@@ -127,7 +142,7 @@ class Lockstep {
     if (difference_.empty()) difference_ = difference;
   }
   void begin_step(const Op& op) {
-    actor_ = op.thread % kThreads;
+    actor_ = Rules::thread(op);
     model_->cold().clock_ms = real_->platform().clock_ms();  // it stands still during a step
     if constexpr (kFake) {
       commits_before_ = real_->platform().commits_refused();
@@ -171,7 +186,7 @@ class Lockstep {
     const bool all = trace_.size() % options_.compare_every == 0;
     if (all)
       note(comparer.everything());
-    else if (threads_[actor_].model != kNone)
+    else if (trace_.size() % options_.context_every == 0 && threads_[actor_].model != kNone)
       note(comparer.context(threads_[actor_].model));
     if (trace_.size() % options_.audit_every == 0) audit_laws();
   }
@@ -190,12 +205,12 @@ class Lockstep {
       case OpKind::kAligned:
         return allocate(op);
       case OpKind::kRealloc:
-        return blocks_.empty() ? void() : reallocate(op);
+        return blocks_.has(op.block) ? reallocate(op) : void();
       case OpKind::kFree:
       case OpKind::kFreeSized:
-        return blocks_.empty() ? void() : free(op);
+        return blocks_.has(op.block) ? free(op) : void();
       case OpKind::kUsable:
-        return blocks_.empty() ? void() : check_block(blocks_.at(blocks_.pick(op.block)));
+        return blocks_.has(op.block) ? check_block(blocks_.at(blocks_.pick(op.block))) : void();
       case OpKind::kThreadExit:
         return thread_exit();
       case OpKind::kForkChild:
@@ -222,7 +237,7 @@ class Lockstep {
       case OpKind::kInterior:
       case OpKind::kMisaligned:
       case OpKind::kWrongSize:
-        return blocks_.empty() ? void() : wrong_pointer(op, blocks_.at(blocks_.pick(op.block)));
+        return blocks_.has(op.block) ? wrong_pointer(op, blocks_.at(blocks_.pick(op.block))) : void();
       case OpKind::kWild:
         return wild_pointer(op);
     }
@@ -270,7 +285,7 @@ class Lockstep {
   std::unique_ptr<hakmem::Allocator<C>> real_;
   std::unique_ptr<Allocator> model_;
   Blocks blocks_;
-  std::array<Thread, kThreads> threads_{};
+  std::vector<Thread> threads_{kThreads};
   std::size_t actor_ = 0;
   std::uint64_t commits_before_ = 0, remaps_before_ = 0;
   std::uint64_t remap_calls_before_ = 0, refusals_before_ = 0;

@@ -7,11 +7,11 @@
 
 namespace hakmem::model {
 
-template <class C>
-void Lockstep<C>::allocate(const Op& op) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::allocate(const Op& op) {
   const Thread& t = thread();
-  const std::size_t n = op.size % (3 * C::Geometry::kBlockMax);
-  const std::size_t alignment = op.kind == OpKind::kAligned ? std::size_t{1} << op.arg % 15 : 1;
+  const std::size_t n = Rules::template size<C>(op);
+  const std::size_t alignment = op.kind == OpKind::kAligned ? Rules::alignment(op) : 1;
   void* const p = allocate_really(op, t, n, alignment);
   tell_model();
   // calloc of a large block has a door of its own, but no other way.
@@ -19,17 +19,17 @@ void Lockstep<C>::allocate(const Op& op) {
                             ? model_->allocate_aligned(t.model, alignment, n)
                             : model_->allocate(t.model, n, Door::kFast);
   if (op.kind == OpKind::kCalloc && p != nullptr) {
-    const auto* const bytes = static_cast<const unsigned char*>(p);
-    for (std::size_t i = 0; i < n; ++i) expect(bytes[i] == 0, "calloc's memory is zero");
+    expect(Pattern::zero(static_cast<const unsigned char*>(p), n), "calloc's memory is zero");
   }
   Block block;
+  block.name = op.block;
   block.asked = n;
   block.alignment = alignment;
   settle(served, p, block);
 }
 
-template <class C>
-void* Lockstep<C>::allocate_really(const Op& op, const Thread& t, std::size_t n,
+template <class C, class Rules>
+void* Lockstep<C, Rules>::allocate_really(const Op& op, const Thread& t, std::size_t n,
                                    std::size_t alignment) {
   if (op.kind == OpKind::kAligned) return real_->allocate_aligned(t.real, alignment, n);
   if (op.kind == OpKind::kCalloc) return real_->allocate_zeroed(t.real, n);
@@ -37,8 +37,8 @@ void* Lockstep<C>::allocate_really(const Op& op, const Thread& t, std::size_t n,
 }
 
 // The block is where the model says, in one piece, apart from all others; it is written on.
-template <class C>
-void Lockstep<C>::settle(const Served& served, void* p, Block block) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::settle(const Served& served, void* p, Block block) {
   const auto address = reinterpret_cast<std::uintptr_t>(p);
   if (p == nullptr) {
     expect(system_refused(), "out of memory, though the system refused nothing");
@@ -57,8 +57,8 @@ void Lockstep<C>::settle(const Served& served, void* p, Block block) {
   check_block(block);
 }
 
-template <class C>
-void Lockstep<C>::check_block(const Block& block) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::check_block(const Block& block) {
   const void* const p = block.bytes();
   expect(Pattern::holds(block), "contents of a live block");
   const BlockView view = real_->locate(p);
@@ -76,8 +76,8 @@ void Lockstep<C>::check_block(const Block& block) {
   check_page_of(block);
 }
 
-template <class C>
-void Lockstep<C>::check_page_of(const Block& block) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::check_page_of(const Block& block) {
   const std::uintptr_t begin = block.owned.address;
   const std::size_t unit_bytes = model_->shape().unit;
   for (const std::uintptr_t at : {begin, begin + block.usable / 2, begin + block.usable - 1,
@@ -98,8 +98,8 @@ void Lockstep<C>::check_page_of(const Block& block) {
   expect(real_->arena().so_page_of(ClientPtr(&on_stack)) == nullptr, "so_page_of of the stack");
 }
 
-template <class C>
-void Lockstep<C>::free(const Op& op) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::free(const Op& op) {
   const Thread& t = thread();
   const std::size_t at = blocks_.pick(op.block);
   check_block(blocks_.at(at));
@@ -120,10 +120,10 @@ void Lockstep<C>::free(const Op& op) {
          "a freed block is said to be live");
 }
 
-template <class C>
-void Lockstep<C>::reallocate(const Op& op) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::reallocate(const Op& op) {
   const Thread& t = thread();
-  const std::size_t n = 1 + op.size % (3 * C::Geometry::kBlockMax - 1);
+  const std::size_t n = Rules::template size<C>(op) == 0 ? 1 : Rules::template size<C>(op);
   const std::size_t at = blocks_.pick(op.block);
   const Block before = blocks_.at(at);
   check_block(before);
@@ -163,8 +163,8 @@ void Lockstep<C>::reallocate(const Op& op) {
 }
 
 // realloc by a new block: the model allocates and frees as well, unless there was no memory.
-template <class C>
-void Lockstep<C>::finish_move(const Thread& t, std::size_t at, void* p, std::size_t n) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::finish_move(const Thread& t, std::size_t at, void* p, std::size_t n) {
   const Block before = blocks_.at(at);
   const Served served = model_->allocate(t.model, n, Door::kSlow);
   const bool moved = p != nullptr && p != before.bytes();
@@ -182,6 +182,7 @@ void Lockstep<C>::finish_move(const Thread& t, std::size_t at, void* p, std::siz
   }
   // The old block is there until the new one is known.
   Block block;
+  block.name = before.name;
   block.asked = n;
   settle(served, p, block);
   if (!difference_.empty()) return;

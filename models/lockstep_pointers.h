@@ -7,8 +7,8 @@
 
 namespace hakmem::model {
 
-template <class C>
-void Lockstep<C>::check_verdict(std::uintptr_t address) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::check_verdict(std::uintptr_t address) {
   const BlockView view = real_->locate(reinterpret_cast<const void*>(address));
   if (address - model_->arena() < real_->arena().bytes()) {
     // Without checks a block in a magazine still looks live.
@@ -25,14 +25,14 @@ void Lockstep<C>::check_verdict(std::uintptr_t address) {
          "verdict on a pointer outside the arena");
 }
 
-template <class C>
-void Lockstep<C>::stale_pointer(const Op& op) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::stale_pointer(const Op& op) {
   const auto& freed = blocks_.freed();
   if (!freed.empty()) check_verdict(freed[freed.size() - 1 - op.block % freed.size()]);
 }
 
-template <class C>
-void Lockstep<C>::wrong_pointer(const Op& op, const Block& block) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::wrong_pointer(const Op& op, const Block& block) {
   if (op.kind == OpKind::kWrongSize) return wrong_size(op, block);
   const std::uintptr_t begin = block.owned.address;
   if (op.kind == OpKind::kMisaligned) return check_verdict(begin + 1 + op.arg % 15);
@@ -42,8 +42,8 @@ void Lockstep<C>::wrong_pointer(const Op& op, const Block& block) {
 }
 
 // free_sized: what realloc may have left there, and no more, is accepted.
-template <class C>
-void Lockstep<C>::wrong_size(const Op& op, const Block& block) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::wrong_size(const Op& op, const Block& block) {
   const std::size_t n = op.size % (3 * C::Geometry::kBlockMax);
   const BlockView view = real_->locate(block.bytes());
   if (n > block.usable) {
@@ -57,8 +57,8 @@ void Lockstep<C>::wrong_size(const Op& op, const Block& block) {
   expect(real_->size_fits(view, 1, n, SizeRule::kAllocated) == exact, "which sizes may be deleted");
 }
 
-template <class C>
-void Lockstep<C>::wild_pointer(const Op& op) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::wild_pointer(const Op& op) {
   const std::uintptr_t arena = model_->arena();
   const std::size_t bytes = real_->arena().bytes();
   const std::size_t used = model_->cold().slabs.size() * model_->shape().superslab + 1;

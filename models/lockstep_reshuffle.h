@@ -26,8 +26,8 @@ inline bool token_may_be(const Page& page, const Bin& info, Token token, std::si
   return slot >= first && slot < first + info.carve && slot < page.carved && !page.seen[slot];
 }
 
-template <class C>
-void Lockstep<C>::follow_reshuffle(RealContext& real, Context& model) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::follow_reshuffle(RealContext& real, Context& model) {
   for (std::size_t b = 0; b < model.bins.size() && difference_.empty(); ++b) {
     follow_magazine(real, model, b);
     std::vector<std::size_t> heads = model.bins[b].partial;
@@ -36,8 +36,8 @@ void Lockstep<C>::follow_reshuffle(RealContext& real, Context& model) {
   }
 }
 
-template <class C>
-void Lockstep<C>::follow_magazine(RealContext& real, Context& model, std::size_t bin) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::follow_magazine(RealContext& real, Context& model, std::size_t bin) {
   const auto& m = real.ultra.magazine(BinIndex(static_cast<std::uint8_t>(bin)));
   std::vector<Cached>& blocks = model.magazines[bin].blocks;
   if (m.size() != blocks.size()) return expect(false, "a reshuffled magazine lost blocks");
@@ -52,8 +52,8 @@ void Lockstep<C>::follow_magazine(RealContext& real, Context& model, std::size_t
   expect(same, "a reshuffled magazine holds other blocks");
 }
 
-template <class C>
-void Lockstep<C>::follow_freelist(Page& page) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::follow_freelist(Page& page) {
   const auto& real = real_->arena().page(static_cast<std::uint32_t>(page.head));
   std::vector<std::size_t> slots;
   for (std::uint32_t slot = real.freelist; slot < real.capacity && slots.size() <= page.carved;) {

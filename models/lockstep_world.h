@@ -6,8 +6,8 @@
 
 namespace hakmem::model {
 
-template <class C>
-void Lockstep<C>::thread_exit() {
+template <class C, class Rules>
+void Lockstep<C, Rules>::thread_exit() {
   Thread& t = threads_[actor_];
   if (t.real != nullptr) {
     real_->park_context(*t.real);
@@ -17,8 +17,8 @@ void Lockstep<C>::thread_exit() {
 }
 
 // What the child of a fork does, without the fork: the other threads are gone. Their blocks stay.
-template <class C>
-void Lockstep<C>::fork_child() {
+template <class C, class Rules>
+void Lockstep<C, Rules>::fork_child() {
   const Thread mine = thread();
   real_->fork_prepare();
   real_->fork_child(mine.real);
@@ -30,8 +30,8 @@ void Lockstep<C>::fork_child() {
   }
 }
 
-template <class C>
-void Lockstep<C>::change_policy(const Op& op) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::change_policy(const Op& op) {
   const Thread& t = thread();
   PolicySnapshot policy = model_->policy();
   edit_policy(op, policy);
@@ -41,8 +41,8 @@ void Lockstep<C>::change_policy(const Op& op) {
   expect(real_->policy() == model_->policy(), "the policy in force");
 }
 
-template <class C>
-void Lockstep<C>::edit_policy(const Op& op, PolicySnapshot& policy) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::edit_policy(const Op& op, PolicySnapshot& policy) {
   ClassPolicy& of_class = policy.classes[op.size % C::Sizes::kClasses];
   switch (op.kind) {
     case OpKind::kRoute:
@@ -68,30 +68,30 @@ void Lockstep<C>::edit_policy(const Op& op, PolicySnapshot& policy) {
   }
 }
 
-template <class C>
-void Lockstep<C>::set_budget(const Op& op) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::set_budget(const Op& op) {
   const std::size_t more = (op.arg % 4) * model_->shape().unit;
   const std::size_t bytes = more == 0 ? 0 : model_->cold().lent_bytes + more;
   real_->cold().set_budget(bytes);
   model_->set_budget(bytes);
 }
 
-template <class C>
-void Lockstep<C>::set_failing(const Op& op) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::set_failing(const Op& op) {
   (op.kind == OpKind::kCommitFails ? commit_failing_ : memory_failing_) = op.arg % 2 != 0;
   if constexpr (kFake) real_->platform().set_failing(commit_failing_, memory_failing_);
 }
 
-template <class C>
-void Lockstep<C>::trim() {
+template <class C, class Rules>
+void Lockstep<C, Rules>::trim() {
   const Thread& t = thread();
   const std::size_t bytes = real_->trim(t.real);
   const std::size_t small = model_->trim(t.model);
   expect(bytes >= small, "trim gives back what is warm");
 }
 
-template <class C>
-void Lockstep<C>::advance_clock(const Op& op) {
+template <class C, class Rules>
+void Lockstep<C, Rules>::advance_clock(const Op& op) {
   if constexpr (kFake) real_->platform().advance_clock_ms(op.arg % 5000);
 }
 

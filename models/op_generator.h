@@ -21,7 +21,7 @@ class OpGenerator {
     Op op;
     op.kind = kind();
     const bool any_thread = mood_ == kThreads || rng_.below(3) == 0;
-    op.thread = static_cast<std::uint8_t>(any_thread ? rng_.below(4) : last_thread_);
+    op.thread = static_cast<std::uint16_t>(any_thread ? rng_.below(4) : last_thread_);
     last_thread_ = op.thread;
     op.block = static_cast<std::uint16_t>(rng_.below(2) == 0 ? rng_.below(4) : rng_.below(400));
     op.size = is_policy(op.kind) ? size_class() : size();
@@ -162,7 +162,7 @@ class OpGenerator {
 
   Rng rng_;
   unsigned classes_;
-  std::uint8_t last_thread_ = 0;
+  std::uint16_t last_thread_ = 0;
   std::uint32_t favourites_ = 1;
   std::uint32_t favourite_[6] = {40, 40, 40, 40, 40, 40};
   Mood mood_ = kGrows;

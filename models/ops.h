@@ -99,8 +99,8 @@ inline constexpr std::array<OpName, 26> kOpNames{{
 
 struct Op {
   OpKind kind = OpKind::kMalloc;
-  std::uint8_t thread = 0;
-  std::uint16_t block = 0;  // counted from the newest
+  std::uint16_t thread = 0;
+  std::uint32_t block = 0;  // counted from the newest
   std::uint32_t size = 0;
   std::uint32_t arg = 0;
   bool operator==(const Op&) const = default;
@@ -130,11 +130,10 @@ inline bool parse_op(const char* line, Op& op) {
   unsigned thread = 0, block = 0, size = 0, arg = 0;
   const int got = std::sscanf(line, "%23s thread=%u block=%u size=%u arg=%u", name.data(), &thread,
                               &block, &size, &arg);
-  if (got != 5 || thread > 0xFF || block > 0xFFFF) return false;
+  if (got != 5 || thread > 0xFFFF) return false;
   for (const OpName& known : kOpNames) {
     if (std::strcmp(known.text, name.data()) != 0) continue;
-    op = {known.kind, static_cast<std::uint8_t>(thread), static_cast<std::uint16_t>(block), size,
-          arg};
+    op = {known.kind, static_cast<std::uint16_t>(thread), block, size, arg};
     return true;
   }
   return false;
@@ -162,7 +161,7 @@ inline Op decode_op(const std::uint8_t* bytes) {
   Op op;
   op.kind = static_cast<OpKind>(bytes[0] % kOpNames.size());
   op.thread = bytes[1];
-  std::memcpy(&op.block, bytes + 2, sizeof op.block);
+  op.block = static_cast<std::uint32_t>(bytes[2] | bytes[3] << 8);
   std::memcpy(&op.size, bytes + 4, sizeof op.size);
   std::memcpy(&op.arg, bytes + 8, sizeof op.arg);
   return op;
@@ -170,8 +169,9 @@ inline Op decode_op(const std::uint8_t* bytes) {
 
 inline void encode_op(const Op& op, std::uint8_t* bytes) {
   bytes[0] = static_cast<std::uint8_t>(op.kind);
-  bytes[1] = op.thread;
-  std::memcpy(bytes + 2, &op.block, sizeof op.block);
+  bytes[1] = static_cast<std::uint8_t>(op.thread);
+  bytes[2] = static_cast<std::uint8_t>(op.block);
+  bytes[3] = static_cast<std::uint8_t>(op.block >> 8);
   std::memcpy(bytes + 4, &op.size, sizeof op.size);
   std::memcpy(bytes + 8, &op.arg, sizeof op.arg);
 }

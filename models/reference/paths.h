@@ -96,7 +96,7 @@ class Paths {
 
   // The hot path sees no magazine while calls are counted or the context ebbs.
   Magazine* hot_magazine(Context& ctx, std::size_t bin) {
-    const bool hidden = ctx.policy.count || ctx.ebb_left != 0;
+    const bool hidden = ctx.policy.count || ctx.policy.every_call_slow || ctx.ebb_left != 0;
     return ctx.magazines[bin].open && !hidden ? &ctx.magazines[bin] : nullptr;
   }
   Served pop(Context& ctx, std::size_t bin) {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "entry/recorder.h"
 #include "entry/settings.h"
 #include "entry/stats_output.h"
 
@@ -24,20 +25,24 @@ pthread_key_t g_exit_key;
 void on_thread_exit(void* ctx) noexcept {
   t_context = &g_exited_context;
   g_allocator.park_context(*static_cast<Ctx*>(ctx));
+  if (HAKMEM_UNLIKELY(recording())) record(trace::Kind::kThreadExit, 0, 1, nullptr);
 }
 
 void on_fork_prepare() noexcept HAKMEM_UNCHECKED {
   g_start_lock.lock();
+  recorder_fork_prepare();
   g_allocator.fork_prepare();
 }
 
 void on_fork_parent() noexcept HAKMEM_UNCHECKED {
   g_allocator.fork_parent();
+  recorder_fork_parent();
   g_start_lock.unlock();
 }
 
 void on_fork_child() noexcept HAKMEM_UNCHECKED {
   g_allocator.fork_child(t_context->number == 0 ? nullptr : t_context);
+  recorder_fork_child();
   g_start_lock.unlock();
 }
 
@@ -53,7 +58,9 @@ HAKMEM_COLD void start_slow() noexcept {
     const LockGuard<ProductionConfig> guard(g_start_lock);
     if (!g_started.load_relaxed()) {  // relaxed: under the lock
       first = true;
-      g_allocator.init(policy_from_environment());
+      PolicySnapshot policy = policy_from_environment();
+      policy.every_call_slow = start_recording();
+      g_allocator.init(policy);
       g_started.store_release(true);  // B1
     }
   }
@@ -91,7 +98,21 @@ void* with_memory(Call&& call) noexcept {
   return with_context(call);
 }
 
+// The result of a call that obtains memory, on its way out.
+void* recorded(trace::Kind kind, std::size_t n, std::size_t alignment, void* p) noexcept {
+  if (HAKMEM_UNLIKELY(recording())) record(kind, n, alignment, p);
+  return p;
+}
+
 bool too_large(std::size_t n) noexcept { return n > PTRDIFF_MAX; }
+
+HAKMEM_NOINLINE void* obtain(trace::Kind kind, std::size_t n) noexcept {
+  if (too_large(n)) return nullptr;
+  ensure_started();
+  return recorded(kind, n, 1, with_memory([n](Ctx* ctx) {
+                    return g_allocator.allocate_slow(ctx, n);
+                  }));
+}
 
 }  // namespace
 
@@ -119,38 +140,43 @@ Ctx* context() noexcept {
   return ctx;
 }
 
-void* allocate_slow(std::size_t n) noexcept {
-  if (too_large(n)) return nullptr;
-  ensure_started();
-  return with_memory([n](Ctx* ctx) { return g_allocator.allocate_slow(ctx, n); });
-}
+void* allocate_slow(std::size_t n) noexcept { return obtain(trace::Kind::kMalloc, n); }
 
 void* allocate_zeroed(std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
   if (HAKMEM_LIKELY(n <= ProductionGeometry::kBlockMax)) {
-    void* const p = allocate(n);
+    void* const p = allocate_fast<ProductionConfig>(
+        t_context, n, [n] { return obtain(trace::Kind::kCalloc, n); });
     if (p != nullptr) std::memset(p, 0, n);
     return p;
   }
   ensure_started();
-  return with_memory([n](Ctx* ctx) { return g_allocator.allocate_zeroed(ctx, n); });
+  return recorded(trace::Kind::kCalloc, n, 1, with_memory([n](Ctx* ctx) {
+                    return g_allocator.allocate_zeroed(ctx, n);
+                  }));
 }
 
 void* allocate_aligned(std::size_t alignment, std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
   ensure_started();
-  return with_memory([=](Ctx* ctx) { return g_allocator.allocate_aligned(ctx, alignment, n); });
+  return recorded(trace::Kind::kAligned, n, alignment, with_memory([=](Ctx* ctx) {
+                    return g_allocator.allocate_aligned(ctx, alignment, n);
+                  }));
 }
 
 void* reallocate(void* p, std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
   ensure_started();
-  return with_memory([=](Ctx* ctx) { return g_allocator.reallocate(ctx, p, n); });
+  if (HAKMEM_UNLIKELY(recording())) record(trace::Kind::kReallocFrom, n, 1, p);
+  return recorded(trace::Kind::kReallocTo, n, 1, with_memory([=](Ctx* ctx) {
+                    return g_allocator.reallocate(ctx, p, n);
+                  }));
 }
 
 void deallocate_slow(void* p, const char* operation) noexcept {
   if (p == nullptr) return;
   ensure_started();
+  if (HAKMEM_UNLIKELY(recording())) record(trace::Kind::kFree, 0, 1, p);
   with_context([=](Ctx* ctx) { g_allocator.deallocate_slow(ctx, p, operation); });
 }
 

@@ -65,11 +65,12 @@ void Allocator<C>::take_up_policy(Ctx& ctx) noexcept {
 // How much the context keeps for itself: what the policy says, but nothing while it ebbs.
 template <class C>
 void Allocator<C>::set_up_holding(Ctx& ctx) noexcept {
-  ctx.ultra.set_hidden(ctx.policy->count || ctx.ebbing());
+  const PolicySnapshot& policy = *ctx.policy;
+  ctx.ultra.set_hidden(policy.count || policy.every_call_slow || ctx.ebbing());
   for (std::size_t b = 0; b < Sizes::kBins; ++b) {
     const std::uint8_t size_class = Sizes::info(BinIndex(static_cast<std::uint8_t>(b))).size_class;
     ctx.so.classes[b].max_partial =
-        ctx.ebbing() ? 0 : ctx.policy->classes[size_class].max_partial;
+        ctx.ebbing() ? 0 : policy.classes[size_class].max_partial;
   }
 }
 

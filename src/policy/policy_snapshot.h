@@ -30,6 +30,7 @@ struct PolicySnapshot {
   std::array<ClassPolicy, kClassesMax> classes{};
   bool c6_hot = false;  // C6 goes through the front cache even when its pages come from v1
   bool count = false;   // statistics on: every call takes the counting slow path
+  bool every_call_slow = false;  // calls are being recorded (HAKMEM_TRACE)
   bool operator==(const PolicySnapshot&) const = default;
 
   constexpr Route route_of(SizeClass c) const noexcept {
