@@ -285,7 +285,7 @@ class Lockstep {
   std::unique_ptr<hakmem::Allocator<C>> real_;
   std::unique_ptr<Allocator> model_;
   Blocks blocks_;
-  std::vector<Thread> threads_{kThreads};
+  std::vector<Thread> threads_ = std::vector<Thread>(kThreads);
   std::size_t actor_ = 0;
   std::uint64_t commits_before_ = 0, remaps_before_ = 0;
   std::uint64_t remap_calls_before_ = 0, refusals_before_ = 0;

@@ -23,7 +23,7 @@ void Lockstep<C, Rules>::fork_child() {
   real_->fork_prepare();
   real_->fork_child(mine.real);
   model_->fork_child(mine.model);
-  threads_ = {};
+  threads_.assign(kThreads, Thread{});
   threads_[actor_] = mine;
   if (C::kMitigations.randomize_slots && mine.real != nullptr) {
     follow_reshuffle(*mine.real, model_->contexts()[mine.model]);

@@ -23,11 +23,14 @@
 #pragma once
 
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace hakmem::model {
@@ -124,17 +127,30 @@ inline std::string text_of(const Trace& trace) {
   return all;
 }
 
-// False when the line is not an op.
-inline bool parse_op(const char* line, Op& op) {
-  std::array<char, 24> name{};
-  unsigned thread = 0, block = 0, size = 0, arg = 0;
-  const int got = std::sscanf(line, "%23s thread=%u block=%u size=%u arg=%u", name.data(), &thread,
-                              &block, &size, &arg);
-  if (got != 5 || thread > 0xFFFF) return false;
-  for (const OpName& known : kOpNames) {
-    if (std::strcmp(known.text, name.data()) != 0) continue;
-    op = {known.kind, static_cast<std::uint16_t>(thread), block, size, arg};
+// False when the line is not exactly an op as text_of writes it; `op` is then as it was.
+inline bool parse_op(std::string_view line, Op& op) {
+  const auto take = [&line](std::string_view text) {
+    const bool there = line.starts_with(text);
+    if (there) line.remove_prefix(text.size());
+    return there;
+  };
+  const auto number = [&](std::string_view key, auto& value) {
+    if (!take(key)) return false;
+    const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
+    if (error != std::errc()) return false;
+    line.remove_prefix(static_cast<std::size_t>(end - line.data()));
     return true;
+  };
+  const std::string_view name = line.substr(0, line.find(' '));
+  for (const OpName& known : kOpNames) {
+    if (name != known.text) continue;
+    Op read;
+    read.kind = known.kind;
+    const bool whole = take(name) && number(" thread=", read.thread) &&
+                       number(" block=", read.block) && number(" size=", read.size) &&
+                       number(" arg=", read.arg) && line.empty();
+    if (whole) op = read;
+    return whole;
   }
   return false;
 }

@@ -64,7 +64,7 @@ inline std::string read_text_trace(std::string_view text, Trace& trace) {
     ++line;
     if (one.empty() || one[0] == '#') continue;
     Op op;
-    if (one.find('\0') != std::string::npos || !parse_op(one.c_str(), op)) {
+    if (!parse_op(one, op)) {
       return "line " + std::to_string(line) + " is no operation";
     }
     trace.push_back(op);

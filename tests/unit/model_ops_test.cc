@@ -36,7 +36,11 @@ TEST(Ops, WhatIsNoOpIsRefused) {
   Op op;
   for (const char* line :
        {"", "malloc", "mallok thread=0 block=0 size=1 arg=0",
-        "malloc thread=256 block=0 size=1 arg=0", "malloc thread=0 block=65536 size=1 arg=0"}) {
+        "malloc thread=65536 block=0 size=1 arg=0", "malloc thread=0 block=4294967296 size=1 arg=0",
+        "malloc thread=0 block=0 size=-1 arg=0", "malloc thread=0 block=0 size=1 arg=0 ",
+        "malloc thread=0 block=0 size=1 arg=0 arg=1", "malloc thread=0  block=0 size=1 arg=0",
+        "malloc thread=0 block=0 size=0x1 arg=0", " malloc thread=0 block=0 size=1 arg=0",
+        "malloc block=0 thread=0 size=1 arg=0", "malloc thread=0 block=0 size=+1 arg=0"}) {
     EXPECT_FALSE(parse_op(line, op)) << line;
   }
 }
