@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""The mutator itself: each operator yields the mutants it should on sample.h, and a known mutant of src/ dies while the
+unmutated build lives.
+
+usage: mutation_test.py SCRATCH      a directory for the build
+"""
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import equivalent
+import programs
+import schemata
+import tree
+
+SCRATCH = Path(sys.argv.pop(1)) if len(sys.argv) > 1 else tree.ROOT / 'build/mutate-test'
+EXPECTED = {
+    ('condition', 'if (HAKMEM_LIKELY(true)) return true;'), ('condition', 'if (HAKMEM_LIKELY(false)) return true;'),
+    ('conjunct', 'if (HAKMEM_LIKELY(a < b)) return true;'), ('conjunct', 'if (HAKMEM_LIKELY(!full)) return true;'),
+    ('logical', 'if (HAKMEM_LIKELY(a < b || !full)) return true;'),
+    ('logical', 'if (HAKMEM_LIKELY(a < b && full)) return true;'),
+    ('relational', 'if (HAKMEM_LIKELY(a <= b && !full)) return true;'),
+    ('relational', 'if (HAKMEM_LIKELY(a >= b && !full)) return true;'),
+    ('constant', 'if (HAKMEM_LIKELY(a < b && !full)) return false;'),
+    ('return', 'return !(empty());'), ('return', 'return nullptr;'),
+    ('deletion', 'if constexpr (kLeftOut > 3) ;'), ('increment', 'if constexpr (kLeftOut > 3) --count;'),
+    ('deletion', ';'), ('arithmetic', 'count -= a;'), ('memory-order', 'return word.load_relaxed();'),
+    ('condition', 'while (false) --count;'), ('relational', 'while (count >= 9) --count;'),
+    ('relational', 'while (count <= 9) --count;'), ('constant', 'while (count > 10) --count;'),
+    ('constant', 'while (count > 8) --count;'), ('deletion', 'while (count > 9) ;'), ('increment', 'while (count > 9) ++count;'),
+    ('condition', 'return true ? nullptr : p;'), ('condition', 'return false ? nullptr : p;'),
+    ('relational', 'return count != 0 ? nullptr : p;'), ('constant', 'return count == 1 ? nullptr : p;'),
+    ('relational', 'constexpr bool empty() const { return count != 0; }'), ('constant', 'constexpr bool empty() const { return count == 1; }'),
+    ('constant', 'int count = 4;'), ('constant', 'int count = 2;'), ('constant', 'bool full = true;'),
+    ('constant', 'int load_acquire() const { return 1; }'), ('constant', 'int load_relaxed() const { return 1; }'),
+}
+
+
+def sample():
+    path = HERE / 'sample.h'
+    text = path.read_text()
+    points = schemata.find(str(path), text, [])
+    for number, mutant in enumerate(tree.mutants_of(points), 1):
+        mutant.number, mutant.file = number, 'src/sample.h'
+    return text, points
+
+
+class Mutator(unittest.TestCase):
+    def test_each_operator_yields_its_mutants(self):
+        _, points = sample()
+        self.assertEqual({(m.operator, m.after) for m in tree.mutants_of(points)}, EXPECTED)
+
+    def test_all_mutants_are_in_one_file_that_compiles(self):
+        text, points = sample()
+        rendered = schemata.render(text, points)
+        for mutant in tree.mutants_of(points):
+            self.assertEqual(rendered.count(f'HAKMEM_MUTANT({mutant.number}u)'), 1)
+        self.assertIn('static_assert(kLeftOut == 4);', rendered)
+        program = ('#define HAKMEM_LIKELY(x) (x)\n' + rendered +
+                   '\nstatic_assert(Sample{}.fits(1, 2) && !Sample{}.empty());\n'
+                   'int main() { Sample s; return s.fits(1, 2) && !s.fits(2, 2) && *s.place(&s.count) == 3 ? 0 : 1; }\n')
+        SCRATCH.mkdir(parents=True, exist_ok=True)
+        (SCRATCH / 'sample.cc').write_text(program)
+        subprocess.run(['clang++-19', '-std=c++20', '-w', '-include', HERE / 'mutant.h', SCRATCH / 'sample.cc',
+                        HERE / 'mutant.cc', '-o', SCRATCH / 'sample'], check=True)
+        self.assertEqual(self.fate(points, None), '')
+        self.assertEqual(self.fate(points, 'if (HAKMEM_LIKELY(a <= b && !full)) return true;'), 'fails')
+        self.assertEqual(self.fate(points, 'return true ? nullptr : p;'), 'crash')
+        self.assertEqual(self.fate(points, 'while (count > 10) --count;'), '')
+        self.assertEqual(self.fate(points, 'while (count <= 9) --count;'), 'timeout')
+
+    def fate(self, points, after):
+        number = next((m.number for m in tree.mutants_of(points) if m.after == after), 0)
+        self.assertEqual(number == 0, after is None)
+        return programs.run(programs.Program('sample', '', 'unit'), SCRATCH / 'sample', number)
+
+    def test_the_compiler_names_mutants_that_do_not_compile(self):
+        text = 'if (\n(HAKMEM_MUTANT(1u) ?\n(a <= b)\n : HAKMEM_MUTANT(2u) ?\n(a >= b)\n : ((a < b))))\n'
+        self.assertEqual([tree.blamed(text, line) for line in (2, 3, 4, 5)], [{1}, {1}, {2}, {2}])
+
+    def test_a_mutant_is_known_as_equivalent_by_its_text(self):
+        _, points = sample()
+        mutant = next(m for m in tree.mutants_of(points) if m.after == 'count -= a;')
+        SCRATCH.mkdir(parents=True, exist_ok=True)
+        path = SCRATCH / 'equivalent.txt'
+        path.write_text('src/sample.h: in sum: arithmetic\n  - count += a;\n  + count -= a;\n  = for this test\n')
+        self.assertEqual(equivalent.read(path, [mutant]), {mutant.key: 'for this test'})
+
+    def test_a_known_mutant_of_src_dies_and_the_original_lives(self):
+        found = tree.find_points(tree.ROOT, ['hot'])
+        judge = programs.Program('hot', 'tests/unit/hot_test.cc', 'unit')
+        built = tree.Tree(SCRATCH, [judge], found, 2)
+        built.build('bin/hot')
+        programs.measure(judge, SCRATCH / 'bin/hot')
+        known = next(m for points in found.values() for m in tree.mutants_of(points)
+                     if m.after == 'if (others <= cls.max_partial) {')
+        self.assertEqual(programs.run(judge, SCRATCH / 'bin/hot', known.number), 'fails')
+
+
+if __name__ == '__main__':
+    unittest.main()

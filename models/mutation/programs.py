@@ -1,0 +1,101 @@
+"""The programs that judge mutants, and how one is run: a program that fails, crashes, loops or hangs has killed the mutant."""
+import math
+import os
+import resource
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+
+ASLEEP_SECONDS = 8   # this long without any CPU time used: deadlock
+
+
+@dataclass
+class Program:
+    name: str
+    source: str
+    kind: str
+    arguments: list = field(default_factory=list)
+    cpu: float = 0.0     # of a run without mutant
+
+
+def programs(root):
+    """Every unit test and property that reaches the boxes, and the random traces."""
+    elsewhere = {'entry_cpp', 'entry_flip', 'entry_hak_api', 'entry_routing', 'model_ops', 'v1_churn', 'lock', 'types', 'rng',
+                 'report', 'large_cache', 'large_heap', 'address_table', 'fake_platform', 'v1_chunk', 'v1_heap', 'stats', 'bits'}
+    found = [Program('traces', 'models/mutation/traces.cc', 'trace')]
+    for path in sorted((root / 'tests/unit').glob('*_test.cc')):
+        if path.stem[:-len('_test')] not in elsewhere:
+            found.append(Program(path.stem, str(path.relative_to(root)), 'unit'))
+    for path in sorted((root / 'proptests').glob('*_prop.cc')):
+        if path.stem != 'allocator_prop':   # `traces` does the same, and does not minimise
+            found.append(Program(path.stem, str(path.relative_to(root)), 'property'))
+    return found
+
+
+def environment(mutant):
+    return dict(os.environ, HAKMEM_MUTANT=str(mutant), RC_PARAMS='seed=20261122 max_success=60 noshrink=1',
+                GTEST_FAIL_FAST='1', GTEST_BRIEF='1')
+
+
+def limits(cpu_seconds):
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def session_cpu(session):
+    """CPU ticks of all processes of a session, so that children that work count too."""
+    ticks = 0
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{pid}/stat', encoding='ascii', errors='replace') as stat:
+                fields = stat.read().rsplit(')', 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session:
+            ticks += sum(map(int, fields[11:15])) + (fields[0] == 'R')  # runnable, if starved: not asleep
+    return ticks
+
+
+def kill_session(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def run(program, binary, mutant):
+    """How it ended: '' passed, else why the mutant is dead."""
+    allowed = math.ceil(4 * program.cpu) + 3
+    process = subprocess.Popen([binary, *program.arguments], env=environment(mutant), stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+                               preexec_fn=lambda: limits(allowed))
+    ticks, since = -1, time.monotonic()
+    try:
+        while True:
+            try:
+                status = process.wait(timeout=2)
+                break
+            except subprocess.TimeoutExpired:
+                now = session_cpu(process.pid)
+                if now != ticks:
+                    ticks, since = now, time.monotonic()
+                elif time.monotonic() - since > ASLEEP_SECONDS:
+                    return 'hangs'
+    finally:
+        kill_session(process)
+    if status in (-signal.SIGXCPU, -signal.SIGKILL):
+        return 'timeout'
+    return '' if status == 0 else ('crash' if status < 0 else 'fails')
+
+
+def measure(program, binary):
+    """Runs it without a mutant: it must pass. Sets its CPU time."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    program.cpu = 120
+    how = run(program, binary, 0)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    program.cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    if how:
+        raise SystemExit(f'mutate: {program.name} {how} without any mutant')
