@@ -33,7 +33,8 @@ EXPECTED = {
     ('constant', 'while (count > 8) --count;'), ('deletion', 'while (count > 9) ;'), ('increment', 'while (count > 9) ++count;'),
     ('condition', 'return true ? nullptr : p;'), ('condition', 'return false ? nullptr : p;'),
     ('relational', 'return count != 0 ? nullptr : p;'), ('constant', 'return count == 1 ? nullptr : p;'),
-    ('relational', 'constexpr bool empty() const { return count != 0; }'), ('constant', 'constexpr bool empty() const { return count == 1; }'),
+    ('relational', 'constexpr bool empty() const { return count != 0; }'),
+    ('constant', 'constexpr bool empty() const { return count == 1; }'),
     ('constant', 'int count = 4;'), ('constant', 'int count = 2;'), ('constant', 'bool full = true;'),
     ('constant', 'int load_acquire() const { return 1; }'), ('constant', 'int load_relaxed() const { return 1; }'),
 }

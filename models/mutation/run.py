@@ -2,7 +2,7 @@
 """Mutation testing of src/: puts small faults into the boxes, one at a time, and sees which the tests notice.
 
 usage: ./hakmem mutate [--box BOX]... [--sample N] [--seed S] [--seconds T] [--only NUMBERS] [-j JOBS]
-                       [--at-least PERCENT] [--list] [--json FILE]
+                       [--at-least PERCENT] [--quick] [--list] [--json FILE]
 
 All mutants are in one build (schemata.py); HAKMEM_MUTANT=N turns one on. Programs run quickest first until one fails. Mutants
 that no test can kill, because they behave the same, are listed in equivalent.txt with the reason each.
@@ -30,6 +30,7 @@ def read_arguments():
     parser.add_argument('--sample', type=int, help='so many mutants, drawn at random')
     parser.add_argument('--seed', type=int, default=1, help='of the sample (default 1)')
     parser.add_argument('--seconds', type=float, help='start no further mutant after this time')
+    parser.add_argument('--quick', action='store_true', help='without the programs that take longer than two seconds')
     parser.add_argument('--only', help='these mutants, by number: 17,33-40')
     parser.add_argument('-j', '--jobs', type=int, default=2)
     parser.add_argument('--at-least', type=float, default=0, help='fail below this score')
@@ -144,7 +145,7 @@ def main():
     built.build()
     for program in judges:
         programs.measure(program, str(WORK / 'bin' / program.name))
-    judges.sort(key=lambda p: (p.kind != 'trace', p.cpu))
+    judges = [p for p in sorted(judges, key=lambda p: (p.kind != 'trace', p.cpu)) if not options.quick or p.cpu < 2]
     print('mutate: ' + ', '.join(f'{p.name} {p.cpu:.2f} s' for p in judges), file=sys.stderr, flush=True)
     mutants = choose([m for points in found.values() for m in tree.mutants_of(points)], options)
     reached = report(mutants, judge_all(mutants, judges, options), same, options)
