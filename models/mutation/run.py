@@ -71,6 +71,9 @@ def judge_all(mutants, judges, options):
     def one(mutant):
         if options.seconds is None or time.monotonic() - start < options.seconds:
             verdicts[mutant.number] = judge(mutant, judges)
+            if not verdicts[mutant.number][0]:
+                print(f'mutate: lives: {mutant.number} {mutant.file}:{mutant.line} {mutant.operator}: {mutant.after}', file=sys.stderr,
+                      flush=True)
             if len(verdicts) % 50 == 0:
                 dead = sum(1 for killer, _ in verdicts.values() if killer)
                 print(f'mutate: {len(verdicts)}/{len(mutants)}, {dead} killed, {time.monotonic() - start:.0f} s',

@@ -90,15 +90,12 @@ class Arena {
     return true;
   }
 
+  // Of an arena that has no entries yet.
   void release(Platform& platform, void* arena, std::size_t bytes) noexcept {
-    const std::size_t units = bytes >> Geometry::kUnitShift;
-    const std::size_t slabs = bytes >> Geometry::kSuperslabShift;
-    if (entries_ != nullptr) {
-      platform.unsparse(entries_, slabs * Sizes::kEntriesPerSuperslab * sizeof(Entry));
+    if (pages_ != nullptr) {
+      platform.unsparse(pages_, (bytes >> Geometry::kUnitShift) * sizeof(Page));
     }
-    if (pages_ != nullptr) platform.unsparse(pages_, units * sizeof(Page));
     if (arena != nullptr) platform.unmap(arena, bytes);
-    entries_ = nullptr;
     pages_ = nullptr;
   }
 

@@ -67,7 +67,7 @@ class PolicyBox {
 
   Node* new_node(const PolicySnapshot& wanted) noexcept HAKMEM_REQUIRES(lock_) {
     if (blocks_ == nullptr || blocks_->used == kPerBlock) {
-      auto* const block = static_cast<Block*>(platform_->map(sizeof(Block), 65536));
+      auto* const block = static_cast<Block*>(platform_->map(sizeof(Block), alignof(Block)));
       if (block == nullptr) return nullptr;
       block->next = blocks_;
       blocks_ = block;

@@ -168,6 +168,21 @@ TEST_F(FaultsDeathTest, CachedBlocksOfV1) {
   void* const p = heap_.take(512);
   heap_.give(p);
   dies("double-free: free.*\n.*state=CACHED", [&] { heap_.give(p); });
+  dies("interior-free: free.*\n.*heap=v1", [&] { give_at(heap_.take(512), 16); });
+}
+
+TEST_F(FaultsDeathTest, AThreadWithoutAContext) {
+  void* const p = heap_.take(100);
+  heap_.give(p);
+  dies("double-free: free.*\n.*owner=1 this=0",
+       [&] { heap_.allocator->deallocate_slow(nullptr, p, "free"); });
+}
+
+TEST_F(FaultsDeathTest, LookingAtWhatIsNotLive) {
+  void* const p = heap_.take(100);
+  EXPECT_EQ(heap_.allocator->locate_live(heap_.ctx, p, "look").block_size, 112u);
+  heap_.give(p);
+  dies("double-free: look", [&] { heap_.allocator->locate_live(heap_.ctx, p, "look"); });
 }
 
 }  // namespace

@@ -68,7 +68,11 @@ TEST(Arena, GivesBackWhatItHasWhenATableIsRefused) {
     ASSERT_TRUE(arena.init(platform)) << "the next size";
     EXPECT_EQ(arena.bytes(), SmallGeometry::kArenaBytesMax / 4);
     EXPECT_EQ(platform.foreign_calls(), 0u);
-    EXPECT_LT(platform.live_bytes(), SmallGeometry::kArenaBytesMax) << "the first arena is gone";
+    FakePlatform smaller;
+    smaller.fail_nth(Call::kReserve, 1);
+    Arena<Small> same;
+    ASSERT_TRUE(same.init(smaller));
+    EXPECT_EQ(platform.live_bytes(), smaller.live_bytes()) << "the first arena is gone";
   }
 }
 

@@ -72,6 +72,21 @@ TYPED_TEST(Freelist, LeavesTheStateThatWasAskedFor) {
   EXPECT_EQ(state_of_entry(page.entries[live].load_relaxed()), SlotState::kFree);
 }
 
+// No order is out of reach: not even that a slot stays where it is.
+TEST(FreelistOrder, EveryOrderOfABatchOccurs) {
+  Boxes<Small> boxes;
+  const BinIndex bin = bin_of<Small>(512);
+  ASSERT_EQ(Small::Sizes::info(bin).carve_batch, 4);
+  std::set<std::vector<std::uint16_t>> orders;
+  for (int i = 0; i < 1000; ++i) {
+    SoPage<Small>& page = *boxes.borrow(bin);
+    orders.insert(take_all(page, boxes.rng));
+    page.used = 0;
+    boxes.cold.retire_page(page);
+  }
+  EXPECT_EQ(orders.size(), 24u);
+}
+
 // Carved order is ascending without randomisation, and depends on the seed with it.
 TEST(FreelistOrder, IsRandomWhereTheFlavourSaysSo) {
   const auto order = []<class C>(std::uint64_t seed) {

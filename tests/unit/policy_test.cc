@@ -24,6 +24,16 @@ TEST(PolicySnapshot, DefaultIsEverythingOnV3) {
   EXPECT_FALSE(policy.c6_hot);
 }
 
+TEST(PolicySnapshot, DefaultHoldsLessOfLargerPages) {
+  const PolicySnapshot policy = default_policy();
+  for (std::uint8_t c = 0; c < kClassesMax; ++c) {
+    EXPECT_EQ(policy.classes[c].max_partial, c <= 8 ? 4 : (c <= 11 ? 2 : 1)) << int{c};
+    EXPECT_EQ(policy.classes[c].warm_cap, c <= 8 ? 16 : (c <= 11 ? 8 : 2)) << int{c};
+  }
+  EXPECT_FALSE(policy.every_call_slow);
+  EXPECT_EQ(ClassPolicy{}, (ClassPolicy{true, 0, 0})) << "holds nothing until told";
+}
+
 TEST(PolicySnapshot, EachMaskBitIsOneClass) {
   for (std::uint8_t c = 0; c < kClassesMax; ++c) {
     PolicySnapshot policy = default_policy();
@@ -102,6 +112,7 @@ TEST_F(PolicyTest, ManyDifferentOnesNeedMoreBlocks) {
   EXPECT_EQ(platform.calls(Call::kMap), 2u);
   ASSERT_TRUE(box.publish(with(1)));
   EXPECT_EQ(box.current(), with(1)) << "one of the first block";
+  EXPECT_EQ(platform.foreign_calls(), 0u);
 }
 
 TEST_F(PolicyTest, UpdatesOfSeveralWritersAreAllThere) {

@@ -1,0 +1,187 @@
+// Fork: every lock is held while the process is copied and free afterwards, and the child's free
+// blocks are the parent's in another order.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "test_heap.h"
+
+namespace hakmem::test {
+namespace {
+
+// Says when a thread has to wait for a lock.
+class WatchedPlatform : public FakePlatform {
+ public:
+  WatchedPlatform() noexcept = default;
+  static inline std::atomic<int> waits{0};
+  static void futex_wait(std::uint32_t* word, std::uint32_t expected) noexcept {
+    ++waits;
+    FakePlatform::futex_wait(word, expected);
+  }
+};
+struct Watched : Config<SmallGeometry, WatchedPlatform, StdWorld, kHardenedMitigations> {};
+
+class ForkLocks : public ::testing::Test {
+ protected:
+  ForkLocks() { allocator_->init(default_policy()); }
+
+  // `work` wants a lock: it must wait between prepare and parent, and come to its end after that.
+  // `meanwhile` is looked at while it waits.
+  void expect_waits(const std::function<void()>& work, const std::function<void()>& meanwhile) {
+    const int before = WatchedPlatform::waits;
+    std::atomic<bool> done{false};
+    allocator_->fork_prepare();
+    std::thread other([&] {
+      work();
+      done = true;
+    });
+    while (!done && WatchedPlatform::waits == before) std::this_thread::yield();
+    EXPECT_FALSE(done) << "the lock was free";
+    meanwhile();
+    allocator_->fork_parent();
+    other.join();
+    EXPECT_TRUE(done);
+  }
+
+  std::unique_ptr<Allocator<Watched>> allocator_ = std::make_unique<Allocator<Watched>>();
+};
+
+TEST_F(ForkLocks, OfTheRegistry) {
+  expect_waits([&] { allocator_->attach_context(); }, [] {});
+}
+TEST_F(ForkLocks, OfThePolicy) {
+  PolicySnapshot policy = default_policy();
+  policy.count = true;
+  expect_waits([&] { allocator_->publish_policy(nullptr, policy); },
+               [&] { EXPECT_FALSE(allocator_->policy().count); });
+  EXPECT_TRUE(allocator_->policy().count);
+}
+TEST_F(ForkLocks, OfTheColdBox) {
+  expect_waits([&] { allocator_->cold().totals(); }, [] {});
+}
+TEST_F(ForkLocks, OfV1) {
+  expect_waits([&] { allocator_->v1().allocate(bin_of<Watched>(64)); }, [] {});
+}
+TEST_F(ForkLocks, OfLarge) {
+  expect_waits([&] { allocator_->large().allocate(1 << 20, 16); }, [] {});
+}
+
+TEST(Shuffle, EveryOrderOccurs) {
+  Rng rng(7);
+  std::set<std::array<int, 4>> orders;
+  for (int i = 0; i < 1000; ++i) {
+    std::array<int, 4> items{1, 2, 3, 4};
+    shuffle(std::span<int>(items), rng);
+    orders.insert(items);
+  }
+  EXPECT_EQ(orders.size(), 24u);
+}
+
+template <class C>
+class ForkedHeap : public ::testing::Test {
+ public:
+  using Blocks = std::vector<const void*>;
+
+  Blocks cached(BinIndex bin) {
+    const Magazine<C>& m = heap.ctx->ultra.magazine(bin);
+    Blocks blocks;
+    for (std::size_t i = 0; i < m.size(); ++i) blocks.push_back(m.base[i].block);
+    return blocks;
+  }
+  static Blocks free_on(const SoPage<C>& page) {
+    Blocks blocks;
+    for (std::uint16_t s = page.freelist; s != kNoSlot;) {
+      blocks.push_back(page.slot_address(s));
+      s = entry_link(page.entries[s].load_relaxed());
+    }
+    return blocks;
+  }
+  void fork() {
+    heap.allocator->fork_prepare();
+    heap.allocator->fork_child(heap.ctx);
+  }
+  // In a few forks at most, for a short list may come out as it was.
+  template <class Read>
+  void expect_shuffled(Read&& read) {
+    const Blocks before = read();
+    ASSERT_GE(before.size(), 2u);
+    Blocks now = before;
+    for (int i = 0; i < 40 && now == before; ++i) {
+      fork();
+      now = read();
+    }
+    EXPECT_NE(now, before);
+    EXPECT_TRUE(std::is_permutation(now.begin(), now.end(), before.begin(), before.end()));
+    EXPECT_EQ(heap.audit(), nullptr);
+  }
+  std::vector<void*> take(std::size_t n, std::size_t count) {
+    std::vector<void*> blocks;
+    for (std::size_t i = 0; i < count; ++i) blocks.push_back(heap.take(n));
+    return blocks;
+  }
+
+  Heap<C> heap;
+};
+using Forked = ForkedHeap<Full>;
+
+TEST_F(Forked, MagazinesOfEveryBinComeInAnotherOrder) {
+  for (const BinInfo& info : Full::Sizes::kBinTable) {
+    for (void* p : take(info.block_size, 2)) heap.give(p);
+  }
+  for (const BinInfo& info : Full::Sizes::kBinTable) {
+    expect_shuffled([&] { return cached(bin_of<Full>(info.block_size)); });
+  }
+}
+
+// Longer than one piece; the magazines are filled again so that they hold none of it.
+TEST_F(Forked, FreelistsOfCurrentAndPartialPagesToo) {
+  const std::size_t slots = Full::Sizes::info(bin_of<Full>(64)).capacity;
+  const auto blocks = take(64, 3 * slots);
+  for (void* p : blocks) heap.give(p);
+  heap.allocator->fork_prepare();
+  heap.allocator->fork_parent();
+  SoClass<Full>& cls = heap.class_of(64);
+  ASSERT_NE(cls.current, nullptr);
+  ASSERT_NE(cls.partial, SoPage<Full>::kNoPage);
+  SoPage<Full>& partial = heap.allocator->arena().page(cls.partial);
+  ASSERT_GT(free_on(partial).size(), 256u);
+  const Blocks before = free_on(partial);
+  expect_shuffled([&] { return free_on(*cls.current); });
+  const Blocks now = free_on(partial);
+  ASSERT_EQ(now.size(), before.size());
+  for (const std::size_t piece : {std::size_t{0}, std::size_t{256}}) {
+    const std::size_t end = std::min(piece + 256, now.size());
+    EXPECT_FALSE(std::equal(now.begin() + static_cast<std::ptrdiff_t>(piece),
+                            now.begin() + static_cast<std::ptrdiff_t>(end),
+                            before.begin() + static_cast<std::ptrdiff_t>(piece)));
+  }
+}
+
+TEST_F(Forked, FreshSecretsForContextsThatLiveAndNoneForThoseThatAreLost) {
+  Context<Full>* const parked = heap.allocator->attach_context();
+  Context<Full>* const lost = heap.allocator->attach_context();
+  heap.allocator->park_context(*parked);
+  const Rng mine = heap.ctx->so.rng, theirs = parked->so.rng, gone = lost->so.rng;
+  fork();
+  EXPECT_EQ(lost->state, ContextState::kOrphaned);
+  EXPECT_NE(Rng(heap.ctx->so.rng).next(), Rng(mine).next());
+  EXPECT_NE(Rng(parked->so.rng).next(), Rng(theirs).next());
+  EXPECT_EQ(Rng(lost->so.rng).next(), Rng(gone).next());
+}
+
+TEST_F(Forked, AThreadWithoutAContextMayFork) {
+  heap.allocator->fork_prepare();
+  heap.allocator->fork_child(nullptr);
+  EXPECT_EQ(heap.ctx->state, ContextState::kOrphaned);
+  EXPECT_NE(heap.allocator->attach_context(), heap.ctx);
+}
+
+}  // namespace
+}  // namespace hakmem::test

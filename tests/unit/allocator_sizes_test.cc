@@ -1,0 +1,137 @@
+// Where one size ends and the next begins: which sizes a block may be freed with, when realloc
+// leaves a block where it is and what it asks for, which heap serves an alignment.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "test_heap.h"
+
+namespace hakmem::test {
+namespace {
+
+constexpr std::size_t kKiB = 1024, kMiB = 1024 * 1024;
+constexpr std::size_t kBlockMax = ProductionGeometry::kBlockMax;
+
+class SizesOf : public ::testing::Test {
+ protected:
+  bool fits(std::size_t block_size, std::size_t alignment, std::size_t n, SizeRule rule) {
+    BlockView view;
+    view.block_size = block_size;
+    return heap.allocator->size_fits(view, alignment, n, rule);
+  }
+  bool allocated(std::size_t block, std::size_t n) {
+    return fits(block, 1, n, SizeRule::kAllocated);
+  }
+  bool shrunk(std::size_t block, std::size_t n) {
+    return fits(block, 1, n, SizeRule::kMayBeShrunk);
+  }
+  void* aligned(std::size_t alignment, std::size_t n) {
+    return heap.allocator->allocate_aligned(heap.ctx, alignment, n);
+  }
+  void* resized(void* p, std::size_t n) { return heap.allocator->reallocate(heap.ctx, p, n); }
+  BlockView view(const void* p) { return heap.allocator->locate(p); }
+
+  Heap<Full> heap;
+};
+
+TEST_F(SizesOf, ASmallBlockMustHaveTheSizeThatItsBinServes) {
+  EXPECT_TRUE(allocated(112, 112) && allocated(112, 97));
+  EXPECT_FALSE(allocated(112, 113) || allocated(112, 96) || allocated(128, 112));
+  EXPECT_TRUE(fits(128, 64, 100, SizeRule::kAllocated)) << "64 does not divide 112";
+  EXPECT_FALSE(fits(112, 64, 100, SizeRule::kAllocated));
+}
+
+TEST_F(SizesOf, ReallocMayHaveLeftHalfInASmallBlock) {
+  EXPECT_TRUE(shrunk(1024, 512));
+  EXPECT_FALSE(shrunk(1024, 511) || allocated(1024, 512));
+  EXPECT_TRUE(shrunk(kBlockMax, kBlockMax / 2));
+  EXPECT_FALSE(shrunk(kBlockMax, kBlockMax / 2 - 1));
+}
+
+TEST_F(SizesOf, ALargeBlockMayBeAnEighthAndTwoUnitsLonger) {
+  const std::size_t spare = kMiB / 8 + 128 * kKiB;
+  EXPECT_TRUE(allocated(kMiB + spare, kMiB));
+  EXPECT_FALSE(allocated(kMiB + spare + 1, kMiB));
+  EXPECT_TRUE(allocated(4 * kMiB + 640 * kKiB, 4 * kMiB));
+  EXPECT_FALSE(allocated(4 * kMiB + 640 * kKiB + 1, 4 * kMiB));
+}
+
+TEST_F(SizesOf, ReallocMayHaveLeftAQuarterInALargeBlock) {
+  EXPECT_TRUE(shrunk(4 * kMiB, 3 * kMiB));
+  EXPECT_FALSE(shrunk(4 * kMiB, 3 * kMiB - 1) || allocated(4 * kMiB, 3 * kMiB));
+}
+
+TEST_F(SizesOf, ReallocLeavesASmallBlockThatIsHalfUsed) {
+  void* const p = heap.take(1024);
+  EXPECT_EQ(resized(p, 1024), p);
+  EXPECT_EQ(resized(p, 512), p);
+  void* const moved = resized(p, 511);
+  EXPECT_NE(moved, p);
+  EXPECT_EQ(view(moved).block_size, 512u);
+  void* const tiny = heap.take(16);
+  EXPECT_EQ(resized(tiny, 1), tiny) << "no smaller block";
+  void* const most = heap.take(kBlockMax);
+  EXPECT_EQ(resized(most, kBlockMax - 1), most);
+  EXPECT_NE(resized(most, kBlockMax + 1), most);
+}
+
+TEST_F(SizesOf, AGrowingLargeBlockGetsAnEighthMore) {
+  void* const p = resized(heap.take(512 * kKiB), 800 * kKiB);
+  EXPECT_EQ(view(p).block_size, 900 * kKiB);
+  EXPECT_EQ(resized(p, 900 * kKiB), p);
+  EXPECT_EQ(view(resized(p, 900 * kKiB + 1)).block_size, 1016 * kKiB) << "in pages";
+}
+
+TEST_F(SizesOf, AShrinkingLargeBlockKeepsUpToAQuarter) {
+  void* p = heap.take(800 * kKiB);
+  ASSERT_EQ(view(p).block_size, 800 * kKiB);
+  EXPECT_EQ(resized(p, 600 * kKiB), p);
+  EXPECT_EQ(view(p).block_size, 800 * kKiB);
+  p = resized(p, 600 * kKiB - 1);
+  EXPECT_EQ(view(p).block_size, 600 * kKiB) << "in pages";
+}
+
+TEST_F(SizesOf, ALargeBlockThatShrinksToAClassBecomesASmallOne) {
+  auto* const p = static_cast<char*>(heap.take(kMiB));
+  std::memset(p, 0x5A, kMiB);
+  auto* const moved = static_cast<char*>(resized(p, kBlockMax));
+  EXPECT_STREQ(view(moved).heap, "v3");
+  EXPECT_EQ(moved[0], 0x5A);
+  EXPECT_EQ(moved[kBlockMax - 1], 0x5A);
+  EXPECT_STRNE(view(resized(moved, kBlockMax + 1)).heap, "v3");
+}
+
+TEST_F(SizesOf, AlignmentsUpToAUnitAreServedByPages) {
+  for (const std::size_t n : {std::size_t{1}, 64 * kKiB, kBlockMax}) {
+    for (std::size_t alignment = 32; alignment <= 64 * kKiB; alignment *= 2) {
+      void* const p = aligned(alignment, n);
+      EXPECT_EQ(ClientPtr(p).address() % alignment, 0u);
+      EXPECT_STREQ(view(p).heap, "v3") << alignment << ' ' << n;
+    }
+  }
+}
+
+TEST_F(SizesOf, BeyondThatLargeServes) {
+  for (const std::size_t n : {std::size_t{0}, std::size_t{1}, 100 * kKiB, kBlockMax}) {
+    for (std::size_t alignment = 128 * kKiB; alignment <= 4 * kMiB; alignment *= 2) {
+      void* const p = aligned(alignment, n);
+      ASSERT_NE(p, nullptr);
+      EXPECT_EQ(ClientPtr(p).address() % alignment, 0u);
+      EXPECT_EQ(heap.allocator->arena().so_page_of(ClientPtr(p)), nullptr);
+      EXPECT_GE(view(p).block_size, n == 0 ? 1 : n);
+      heap.give(p);
+    }
+  }
+  void* const p = aligned(64, kBlockMax + 1);
+  EXPECT_EQ(heap.allocator->arena().so_page_of(ClientPtr(p)), nullptr);
+}
+
+TEST_F(SizesOf, TheLastSmallSizeIsSmallAndTheNextIsLarge) {
+  EXPECT_STREQ(view(heap.take(kBlockMax)).heap, "v3");
+  EXPECT_EQ(heap.allocator->arena().so_page_of(ClientPtr(heap.take(kBlockMax + 1))), nullptr);
+  auto* const zeroed = static_cast<char*>(heap.allocator->allocate_zeroed(heap.ctx, kBlockMax));
+  EXPECT_STREQ(view(zeroed).heap, "v3");
+}
+
+}  // namespace
+}  // namespace hakmem::test

@@ -1,0 +1,184 @@
+// The cold box where mutation testing found nobody looking: which pages a visit and a purge name,
+// what may be borrowed while others are purged, the first decay period, guards of fresh memory.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <functional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "test_heap.h"
+
+namespace hakmem::test {
+namespace {
+
+constexpr std::uint64_t kPeriod = ColdBox<Full>::kDecayPeriodMs;
+constexpr std::size_t kFullPage = 65536;
+constexpr std::uint32_t kFullPages = 32;
+
+// The clock is the test's from zero on, and a purge lets somebody else use the box meanwhile.
+class EarlyPlatform : public FakePlatform {
+ public:
+  std::uint64_t now = 0;
+  std::function<void()> meanwhile;
+  std::set<const void*> purged;  // page by page
+  std::uint64_t clock_ms() noexcept { return now; }
+  bool purge(void* at, std::size_t bytes) noexcept {
+    for (std::size_t i = 0; i < bytes; i += 4096) purged.insert(static_cast<char*>(at) + i);
+    if (meanwhile) std::exchange(meanwhile, nullptr)();
+    return FakePlatform::purge(at, bytes);
+  }
+};
+template <class G>
+struct Early : Config<G, EarlyPlatform, StdWorld, kHardenedMitigations> {};
+using EarlySmall = Early<SmallGeometry>;
+using EarlyFull = Early<ProductionGeometry>;
+
+template <class C>
+struct Box {
+  EarlyPlatform platform;
+  Arena<C> arena;
+  ColdBox<C> cold;
+  std::unique_ptr<Context<C>> context = std::make_unique<Context<C>>();
+
+  Box() {
+    arena.init(platform);
+    cold.init(platform, arena);
+  }
+  SoPage<C>* borrow(std::size_t n) {
+    return cold.refill_page(bin_of<C>(n), {context.get(), nullptr});
+  }
+  std::vector<SoPage<C>*> borrow_many(std::size_t n, std::size_t count) {
+    std::vector<SoPage<C>*> pages;
+    for (std::size_t i = 0; i < count; ++i) pages.push_back(borrow(n));
+    return pages;
+  }
+  std::size_t warm() { return cold.totals().warm_bytes; }
+};
+
+TEST(ColdVisit, NamesEveryLentPageAndNoOther) {
+  Box<EarlyFull> box;
+  auto pages = box.borrow_many(64, kFullPages);
+  const auto others = box.borrow_many(300, 3);
+  for (const std::size_t back : {0u, 1u, 7u}) box.cold.retire_page(*pages[back]);
+  std::set<const void*> due, seen;
+  for (const std::size_t i : {2u, 3u, 4u, 5u, 6u}) due.insert(pages[i]->entries);
+  for (std::size_t i = 8; i < kFullPages; ++i) due.insert(pages[i]->entries);
+  for (const auto* page : others) due.insert(page->entries);
+  std::size_t visits = 0, of_300 = 0;
+  box.cold.for_each_lent_page([&](BinIndex bin, const auto* entries) {
+    seen.insert(entries);
+    ++visits;
+    of_300 += bin == bin_of<EarlyFull>(300) ? 1 : 0;
+  });
+  EXPECT_EQ(seen, due);
+  EXPECT_EQ(visits, due.size());
+  EXPECT_EQ(of_300, others.size());
+}
+
+TEST(ColdPurge, EveryRunOfFreePagesTheLastOneTooAndNoneBetween) {
+  Box<EarlyFull> box;
+  const auto pages = box.borrow_many(64, kFullPages);
+  const std::vector<std::size_t> back{0, 2, 3, 28, 30, 31};
+  for (const std::size_t i : back) box.cold.retire_page(*pages[i]);
+  EXPECT_EQ(box.cold.trim(), back.size() * kFullPage);
+  std::set<const void*> due;
+  for (const std::size_t i : back) {
+    for (std::size_t k = 0; k < kFullPage; k += 4096) {
+      due.insert(reinterpret_cast<const void*>(pages[i]->base + k));
+    }
+  }
+  EXPECT_EQ(box.platform.purged, due);
+}
+
+TEST(ColdPurge, MoreSuperslabsThanOneBatchHolds) {
+  for (const std::size_t slabs : {15u, 16u, 17u, 32u, 40u}) {
+    Box<EarlySmall> box;
+    for (SoPage<EarlySmall>* page : box.borrow_many(64, 2 * slabs)) box.cold.retire_page(*page);
+    box.platform.now = 3 * kPeriod;
+    box.cold.age();
+    EXPECT_EQ(box.warm(), 0u);
+    EXPECT_EQ(box.platform.purged.size(), 2 * slabs);
+    EXPECT_NE(box.borrow_many(64, 2 * slabs).back(), nullptr);
+    EXPECT_EQ(box.cold.superslabs_used(), slabs);
+  }
+}
+
+TEST(ColdPurge, TheRestOfTheSuperslabCanBeBorrowedMeanwhile) {
+  Box<EarlyFull> box;
+  SoPage<EarlyFull>* const a = box.borrow(64);
+  SoPage<EarlyFull>* const b = box.borrow(64);
+  box.borrow(64);
+  box.cold.retire_page(*a);
+  box.cold.retire_page(*b);
+  SoPage<EarlyFull>* meanwhile = nullptr;
+  box.platform.meanwhile = [&] { meanwhile = box.borrow(64); };
+  box.platform.now = 3 * kPeriod;
+  box.cold.age();
+  ASSERT_NE(meanwhile, nullptr);
+  EXPECT_EQ(meanwhile->slab_ref, a->slab_ref);
+  EXPECT_TRUE(meanwhile != a && meanwhile != b);
+}
+
+TEST(ColdPurge, ASuperslabWithNothingLeftIsPassedOverMeanwhile) {
+  Box<EarlySmall> box;
+  const auto pages = box.borrow_many(64, 2);
+  box.cold.retire_page(*pages[0]);
+  SoPage<EarlySmall>* meanwhile = nullptr;
+  box.platform.meanwhile = [&] { meanwhile = box.borrow(64); };
+  box.platform.now = 3 * kPeriod;
+  box.cold.age();
+  ASSERT_NE(meanwhile, nullptr);
+  EXPECT_NE(meanwhile->slab_ref, pages[0]->slab_ref);
+  EXPECT_EQ(box.borrow(64), pages[0]) << "the purged one is back";
+  EXPECT_EQ(box.borrow(64)->slab_ref, meanwhile->slab_ref);
+}
+
+TEST(ColdDecay, BeginsWithTheFirstPeriod) {
+  for (const std::uint64_t start : {0u, 1u, 7u}) {
+    Box<EarlyFull> box;
+    box.platform.now = start * kPeriod;
+    box.cold.retire_page(*box.borrow(64));
+    box.platform.now = (start + 2) * kPeriod - 1;
+    box.cold.age();
+    EXPECT_EQ(box.warm(), kFullPage) << start;
+    box.platform.now = (start + 2) * kPeriod;
+    box.cold.age();
+    EXPECT_EQ(box.warm(), 0u) << start;
+  }
+}
+
+TEST(ColdTiers, ADrainingSuperslabDrainsOnWhenTheOtherHasBecomeFull) {
+  Box<EarlyFull> box;
+  const auto first = box.borrow_many(64, kFullPages);
+  box.borrow(64);
+  for (std::uint32_t i = 0; i < 24; ++i) box.cold.retire_page(*first[i]);
+  ASSERT_EQ(box.cold.tier_of(SlabIndex(0)), Tier::kDraining);
+  box.borrow_many(64, kFullPages - 1);  // the other one is full now
+  box.cold.retire_page(*first[24]);
+  EXPECT_EQ(box.cold.tier_of(SlabIndex(0)), Tier::kDraining);
+}
+
+// A fresh superslab holds no guard that had to go, one whose pages change their size does.
+TEST(ColdGuards, GoWhenPagesChangeTheirSizeAndOnlyThen) {
+  Box<EarlyFull> box;
+  const BinInfo& small = EarlyFull::Sizes::info(bin_of<EarlyFull>(64));
+  const BinInfo& great = EarlyFull::Sizes::info(bin_of<EarlyFull>(65536));
+  ASSERT_NE(small.page_shift, great.page_shift);
+  SoPage<EarlyFull>* const fresh = box.borrow(65536);
+  EXPECT_EQ(box.platform.calls(Call::kUnguard), 0u);
+  box.cold.retire_page(*fresh);
+  SoPage<EarlyFull>* const page = box.borrow(64);
+  EXPECT_EQ(page->slab_ref, fresh->slab_ref);
+  EXPECT_EQ(box.platform.calls(Call::kUnguard), 1u);
+  EXPECT_EQ(box.platform.calls(Call::kGuard), 2u) << "a new one at the new end";
+  box.cold.retire_page(*page);
+  EXPECT_EQ(box.borrow(65536), fresh);
+  EXPECT_EQ(box.platform.calls(Call::kUnguard), 2u);
+  const auto* const first_end = reinterpret_cast<const char*>(page->base + kFullPage - 1);
+  EXPECT_TRUE(FakePlatform::is_readable(first_end));
+}
+
+}  // namespace
+}  // namespace hakmem::test
