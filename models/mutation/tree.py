@@ -18,7 +18,7 @@ BOXES = ['page', 'hot', 'ultra', 'remote', 'cold', 'policy', 'front']
 ORACLES = {'src/front/audit.h'}  # run by tests over a heap at rest; part of no library
 LINKED = ['include', 'models', 'proptests', 'tests', 'fuzz']
 FLAGS = ['-std=c++20', '-O1', '-g0', '-w', '-Wno-c++11-narrowing', '-ferror-limit=0', '-fconstexpr-steps=33554432',
-         '-DHAKMEM_FLAVOUR_HARDENED=1', '-pthread']
+         '-DHAKMEM_FLAVOUR_HARDENED=1', '-D_GLIBCXX_ASSERTIONS', '-pthread']
 ERROR = re.compile(r'^(?:[^:\n]*/)?tree/(src/[^:\n]+):(\d+):\d+: (?:fatal )?error: ', re.M)
 NAMED = re.compile(r'HAKMEM_MUTANT\((\d+)u\)')
 PROBE = 'src/front/production.cc'  # instantiates everything

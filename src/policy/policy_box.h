@@ -51,7 +51,6 @@ class PolicyBox {
   };
   static constexpr std::size_t kPerBlock = (65536 - 64) / sizeof(Node);
   struct alignas(65536) Block {
-    Block* next = nullptr;
     std::size_t used = 0;
     Node nodes[kPerBlock];
   };
@@ -69,7 +68,6 @@ class PolicyBox {
     if (blocks_ == nullptr || blocks_->used == kPerBlock) {
       auto* const block = static_cast<Block*>(platform_->map(sizeof(Block), alignof(Block)));
       if (block == nullptr) return nullptr;
-      block->next = blocks_;
       blocks_ = block;
     }
     Node& node = blocks_->nodes[blocks_->used++];

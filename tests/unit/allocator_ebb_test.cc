@@ -63,6 +63,7 @@ TYPED_TEST(EbbTest, OneAllocationAfterTheDecayTimeGivesTheMemoryBack) {
   }
   EXPECT_GT(before, 2 * caps);
   EXPECT_LE(this->warm(), caps);
+  EXPECT_GT(this->warm(), caps / 4) << "and keeps what the policy says";
   this->heap.give(p);
 }
 

@@ -185,6 +185,21 @@ TEST_F(Counted, SwitchingOffAndOn) {
   EXPECT_EQ(heap_.audit(), laws::kHolds);
 }
 
+// Frees that go straight to a page: blocks of v3 whose class is on v1 by now.
+TEST_F(Counted, NothingStraightToPagesWhileOff) {
+  const auto blocks = take(8);
+  publish(kMaskAll & ~kMaskC7, false);
+  const std::string before = c7();
+  give(blocks);
+  EXPECT_EQ(c7(), before);
+  publish(kMaskAll, true);
+  const auto more = take(4);
+  publish(kMaskAll & ~kMaskC7, true);
+  const std::string live = c7();
+  give(more);
+  EXPECT_NE(c7(), live);
+}
+
 TEST_F(Counted, SumsOverContextsAlsoParkedOnes) {
   Context<Small>* const other = heap_.allocator->attach_context();
   void* const p = heap_.allocator->allocate(other, kSize);

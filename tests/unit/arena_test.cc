@@ -58,6 +58,7 @@ TEST(Arena, TakesASmallerOneWhenTheSystemRefuses) {
   Arena<Small> arena;
   ASSERT_TRUE(arena.init(platform));
   EXPECT_EQ(arena.bytes(), SmallGeometry::kArenaBytesMax / 4);
+  EXPECT_EQ(platform.foreign_calls(), 0u);
 }
 
 TEST(Arena, GivesBackWhatItHasWhenATableIsRefused) {

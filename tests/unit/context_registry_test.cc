@@ -88,6 +88,39 @@ TEST_F(Registry, WithoutMemoryThereIsNone) {
   EXPECT_EQ(registry.attach(), nullptr);
 }
 
+// Refuses everything above so many bytes.
+class ShortPlatform : public FakePlatform {
+ public:
+  std::size_t most = 0;
+  std::size_t granted = 0;
+  void* sparse(std::size_t bytes) noexcept {
+    if (bytes > most) return nullptr;
+    granted = bytes;
+    return FakePlatform::sparse(bytes);
+  }
+};
+struct Short : Config<ProductionGeometry, ShortPlatform, StdWorld, kHardenedMitigations> {};
+
+TEST_F(Registry, TakesFewerContextsWhereAddressSpaceIsShortDownToEight) {
+  ShortPlatform enough;
+  enough.most = ~std::size_t{0};
+  ContextRegistry<Short> all;
+  ASSERT_TRUE(all.init(enough));
+  const std::size_t each = enough.granted / ProductionGeometry::kContextsMax;
+  for (const std::size_t few : {std::size_t{8}, std::size_t{32}}) {
+    ShortPlatform platform;
+    platform.most = few * each;
+    ContextRegistry<Short> registry;
+    ASSERT_TRUE(registry.init(platform));
+    for (std::size_t i = 0; i < few; ++i) EXPECT_NE(registry.attach(), nullptr);
+    EXPECT_EQ(registry.attach(), nullptr);
+  }
+  ShortPlatform platform;
+  platform.most = 8 * each - 1;
+  ContextRegistry<Short> registry;
+  EXPECT_FALSE(registry.init(platform));
+}
+
 TEST_F(Registry, ScavengingVisitsParkedContextsThatWereSentSomething) {
   std::vector<Ctx*> ctxs;
   for (int i = 0; i < 4; ++i) ctxs.push_back(registry_.attach());

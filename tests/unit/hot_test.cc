@@ -238,6 +238,16 @@ TEST_F(Hot, RetireEmptyPagesLeavesTheOthers) {
   EXPECT_EQ(cls().pages, 2u);
 }
 
+TEST_F(Hot, ACurrentPageThatServedNobodyIsRetiredToo) {
+  Page* const page = hot_.page_to_take_from(bin_).page;
+  int told = 0;
+  hot_.retire_empty_pages([&](const Page& retiring) { told += &retiring == page ? 1 : 0; });
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(cold_.retired, std::vector<Page*>{page});
+  EXPECT_EQ(cls().current, nullptr);
+  EXPECT_EQ(cls().pages, 0u);
+}
+
 // What is given out is distinct, and everything comes back, whatever the order.
 TEST_F(Hot, RandomStepsLoseNothing) {
   Rng rng(20240507);

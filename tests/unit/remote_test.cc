@@ -162,6 +162,23 @@ TEST(RemoteDeathTest, ARacingFreeByTheOwnerIsReportedAtTheDrain) {
   EXPECT_DEATH(remote.drain(), "double-free: remote-drain");
 }
 
+// The block may have been handed out again: it is the same fault.
+TEST(RemoteDeathTest, SoIsOneWhoseBlockIsLiveAgain) {
+  Remote<Small> remote;
+  SoPage<Small>& page = remote.full_page(64);
+  ASSERT_TRUE(remote.free(page, 1));
+  page.entries[1].store_relaxed(kEntryLive);
+  EXPECT_DEATH(remote.drain(), "double-free: remote-drain.*\n.*this=0");
+}
+
+TEST(RemoteDeathTest, ALinkJustPastThePageIsCorruption) {
+  Remote<Small> remote;
+  SoPage<Small>& page = remote.full_page(64);
+  ASSERT_TRUE(remote.free(page, 1));
+  page.entries[1].store_relaxed(remote_entry(page.capacity));
+  EXPECT_DEATH(remote.drain(), "metadata-corruption: remote-list");
+}
+
 // The same, seen by a poster that has to link its slot anew because another one came first.
 TEST(RemoteDeathTest, ARacingFreeByTheOwnerIsNotOverwrittenByARetry) {
   Remote<Small> remote;
