@@ -80,6 +80,35 @@ TYPED_TEST(EbbTest, AllocatingEndsIt) {
   EXPECT_EQ(this->heap.class_of(64).max_partial, default_policy().classes[3].max_partial);
 }
 
+TYPED_TEST(EbbTest, BeginsWithoutEmptyPages) {
+  std::vector<void*> blocks;
+  for (int i = 0; i < 20000; ++i) blocks.push_back(this->heap.take(1024));
+  for (std::size_t i = 0; i < blocks.size() && !this->heap.ctx->ebbing(); ++i) {
+    this->heap.give(blocks[i]);  // in order: whole pages become empty, and some are kept
+  }
+  ASSERT_TRUE(this->heap.ctx->ebbing());
+  const SoClass<TypeParam>& cls = this->heap.class_of(1024);
+  for (std::uint32_t u = cls.partial; u != SoPage<TypeParam>::kNoPage;) {
+    const SoPage<TypeParam>& page = this->heap.allocator->arena().page(u);
+    EXPECT_NE(page.used, 0);
+    u = page.next;
+  }
+}
+
+// HAKMEM_TINY_C6_HOT is no reason to keep blocks either.
+TYPED_TEST(EbbTest, NothingOfV1IsCached) {
+  PolicySnapshot policy = default_policy();
+  policy.classes[6].v3 = false;
+  policy.c6_hot = true;
+  this->heap.allocator->publish_policy(this->heap.ctx, policy);
+  void* const of_v1 = this->heap.take(512);
+  ASSERT_STREQ(this->heap.allocator->locate(of_v1).heap, "v1");
+  for (void* const p : this->take_many()) this->heap.give(p);
+  ASSERT_TRUE(this->heap.ctx->ebbing());
+  this->heap.give(of_v1);
+  EXPECT_EQ(this->heap.magazine_of(512).size(), 0u);
+}
+
 TYPED_TEST(EbbTest, APhaseOfBothDoesNotEbb) {
   const std::vector<void*> blocks = this->take_many();
   std::vector<void*> kept;

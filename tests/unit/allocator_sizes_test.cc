@@ -82,6 +82,22 @@ TEST_F(SizesOf, AGrowingLargeBlockGetsAnEighthMore) {
   EXPECT_EQ(view(resized(p, 900 * kKiB + 1)).block_size, 1016 * kKiB) << "in pages";
 }
 
+TEST_F(SizesOf, OrWhatWasAskedForWhereTheSystemGivesNoMore) {
+  void* const p = heap.take(512 * kKiB);
+  const std::uint64_t maps = heap.platform().calls(Call::kMap);
+  heap.platform().fail_nth(Call::kRemap, 1);
+  EXPECT_EQ(view(resized(p, 800 * kKiB)).block_size, 800 * kKiB);
+  EXPECT_EQ(heap.platform().calls(Call::kMap), maps) << "moved by the system, not copied";
+}
+
+TEST_F(SizesOf, ALargeBlockThatWasFreedIsNotKeptForLong) {
+  heap.give(heap.take(kMiB));
+  ASSERT_GT(heap.allocator->large().bytes_cached(), 0u);
+  heap.platform().advance_clock_ms(2000);
+  heap.take(16);  // borrows a page, and so looks after others
+  EXPECT_EQ(heap.allocator->large().bytes_cached(), 0u);
+}
+
 TEST_F(SizesOf, AShrinkingLargeBlockKeepsUpToAQuarter) {
   void* p = heap.take(800 * kKiB);
   ASSERT_EQ(view(p).block_size, 800 * kKiB);

@@ -151,6 +151,24 @@ TEST(Remote, ContentsTravelWithTheBlock) {
   producer.join();
 }
 
+// A poster that another one has overtaken links its slot anew: none is lost.
+template <class C>
+void expect_both_arrive() {
+  Remote<C> remote;
+  SoPage<C>& page = remote.full_page(64);
+  std::uint32_t head = kNoSlot;
+  ASSERT_TRUE(mark_remote(page, 1, &head));
+  ASSERT_TRUE(remote.free(page, 2));  // `head` is out of date now
+  post(remote.boxes.arena, remote.pending, page, 1, head);
+  std::set<std::uint32_t> slots;
+  for (const auto& [from, slot] : remote.drain()) slots.insert(slot);
+  EXPECT_EQ(slots, (std::set<std::uint32_t>{1, 2}));
+}
+TEST(Remote, AnOvertakenPosterLosesNothing) {
+  expect_both_arrive<Small>();
+  expect_both_arrive<SmallPerf>();
+}
+
 using RemoteDeathTest = ::testing::Test;
 
 // The owner's free came between another thread's marking and the drain.
