@@ -164,6 +164,17 @@ TEST_F(Forked, FreelistsOfCurrentAndPartialPagesToo) {
   }
 }
 
+// The end of a list is no slot: nothing is written there.
+TEST_F(Forked, AnEmptyFreelistStaysEmpty) {
+  heap.take(1024);
+  const SoPage<Full>& page = *heap.class_of(1024).current;
+  ASSERT_EQ(page.freelist, kNoSlot);
+  const EntryBits beyond = page.entries[kNoSlot].load_relaxed();
+  fork();
+  EXPECT_EQ(page.freelist, kNoSlot);
+  EXPECT_EQ(page.entries[kNoSlot].load_relaxed(), beyond);
+}
+
 TEST_F(Forked, FreshSecretsForContextsThatLiveAndNoneForThoseThatAreLost) {
   Context<Full>* const parked = heap.allocator->attach_context();
   Context<Full>* const lost = heap.allocator->attach_context();

@@ -61,6 +61,27 @@ TEST(Arena, TakesASmallerOneWhenTheSystemRefuses) {
   EXPECT_EQ(platform.foreign_calls(), 0u);
 }
 
+// Has no more address space in one piece than that.
+class ShortPlatform : public FakePlatform {
+ public:
+  std::size_t most = 0;
+  void* reserve(std::size_t bytes, std::size_t alignment) noexcept {
+    return bytes > most ? nullptr : FakePlatform::reserve(bytes, alignment);
+  }
+};
+struct Short : Config<SmallGeometry, ShortPlatform, StdWorld, kHardenedMitigations> {};
+
+TEST(Arena, TheSmallestIsTheLast) {
+  ShortPlatform platform;
+  platform.most = SmallGeometry::kArenaBytesMin;
+  Arena<Short> arena;
+  ASSERT_TRUE(arena.init(platform));
+  EXPECT_EQ(arena.bytes(), SmallGeometry::kArenaBytesMin);
+  platform.most -= 1;
+  Arena<Short> none;
+  EXPECT_FALSE(none.init(platform));
+}
+
 TEST(Arena, GivesBackWhatItHasWhenATableIsRefused) {
   for (const std::uint64_t nth : {1u, 2u}) {
     FakePlatform platform;

@@ -92,6 +92,13 @@ TEST(ColdPurge, EveryRunOfFreePagesTheLastOneTooAndNoneBetween) {
   EXPECT_EQ(box.platform.purged, due);
 }
 
+TEST(ColdPurge, AWholeSuperslabIsOneCall) {
+  Box<EarlyFull> box;
+  for (SoPage<EarlyFull>* page : box.borrow_many(64, kFullPages)) box.cold.retire_page(*page);
+  EXPECT_EQ(box.cold.trim(), kFullPages * kFullPage);
+  EXPECT_EQ(box.platform.calls(Call::kPurge), 1u);
+}
+
 TEST(ColdPurge, MoreSuperslabsThanOneBatchHolds) {
   for (const std::size_t slabs : {15u, 16u, 17u, 32u, 40u}) {
     Box<EarlySmall> box;

@@ -119,5 +119,18 @@ TYPED_TEST(Locate, StalePointersIntoASuperslabThatChangedItsBin) {
   }
 }
 
+// The later units of a page that is gone still speak of it, though its first unit has a new page.
+TEST(LocateStale, AUnitWhosePageIsGoneAndWhoseHeadHasASmallerOne) {
+  Boxes<Full> boxes;
+  SoPage<Full>& gone = *boxes.borrow(bin_of<Full>(65536));
+  const ClientPtr fourth(gone.base + 3 * 65536);
+  boxes.cold.retire_page(gone);
+  ASSERT_EQ(boxes.borrow(bin_of<Full>(64)), &gone);
+  const SoPage<Full>& unit = *boxes.arena.so_page_of(fourth);
+  const SoPage<Full>& head = boxes.arena.head_of(unit);
+  ASSERT_TRUE(&head == &gone && head.base == unit.base && head.bin != unit.bin);
+  EXPECT_EQ(locate_in_page(unit, head, fourth).fault, Fault::kDoubleFree) << "it may have been out";
+}
+
 }  // namespace
 }  // namespace hakmem::test
