@@ -67,6 +67,18 @@ TYPED_TEST(EbbTest, OneAllocationAfterTheDecayTimeGivesTheMemoryBack) {
   this->heap.give(p);
 }
 
+TYPED_TEST(EbbTest, AlsoOneThatBorrowsNoPage) {
+  void* const kept = this->heap.take(64);
+  for (void* const p : this->take_many()) this->heap.give(p);
+  ASSERT_TRUE(this->heap.ctx->ebbing());
+  const std::size_t warm = this->warm(), lent = this->lent();
+  this->heap.platform().advance_clock_ms(2 * ColdBox<TypeParam>::kDecayPeriodMs);
+  void* const p = this->heap.take(64);
+  EXPECT_EQ(&this->heap.page_of(p), &this->heap.page_of(kept));
+  EXPECT_EQ(this->lent(), lent);
+  EXPECT_LT(this->warm(), warm / 2);
+}
+
 TYPED_TEST(EbbTest, AllocatingEndsIt) {
   for (void* const p : this->take_many()) this->heap.give(p);
   std::vector<void*> few;

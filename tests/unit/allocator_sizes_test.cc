@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <memory>
+#include <vector>
 
 #include "test_heap.h"
 
@@ -88,6 +90,35 @@ TEST_F(SizesOf, OrWhatWasAskedForWhereTheSystemGivesNoMore) {
   heap.platform().fail_nth(Call::kRemap, 1);
   EXPECT_EQ(view(resized(p, 800 * kKiB)).block_size, 800 * kKiB);
   EXPECT_EQ(heap.platform().calls(Call::kMap), maps) << "moved by the system, not copied";
+}
+
+TEST_F(SizesOf, OrIsCopiedWhereTheSystemMovesNothing) {
+  auto* const p = static_cast<char*>(heap.take(512 * kKiB));
+  std::memset(p, 0x5A, 512 * kKiB);
+  heap.platform().fail_after(Call::kRemap, 0);
+  auto* const moved = static_cast<char*>(resized(p, 800 * kKiB));
+  ASSERT_NE(moved, nullptr);
+  EXPECT_TRUE(moved[0] == 0x5A && moved[512 * kKiB - 1] == 0x5A);
+}
+
+TEST_F(SizesOf, AFullMagazineGivesBackItsOlderHalfRoundedUp) {
+  constexpr std::size_t kSize = 114688;
+  std::vector<void*> blocks;
+  for (int i = 0; i < 10; ++i) blocks.push_back(heap.take(kSize));
+  const Magazine<Full>& magazine = heap.magazine_of(kSize);
+  ASSERT_EQ(magazine.capacity(), 9u);
+  while (magazine.size() < 9) {
+    heap.give(blocks.back());
+    blocks.pop_back();
+  }
+  heap.give(blocks.back());
+  EXPECT_EQ(magazine.size(), 9u - 5u + 1u);
+}
+
+TEST_F(SizesOf, AContextThatStandsForNoneCountsNothing) {
+  const auto none = std::make_unique<Context<Full>>();
+  EXPECT_FALSE(none->counting());
+  EXPECT_NE(heap.allocator->allocate_slow(none.get(), kMiB), nullptr);
 }
 
 TEST_F(SizesOf, ALargeBlockThatWasFreedIsNotKeptForLong) {
