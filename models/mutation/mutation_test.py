@@ -15,6 +15,7 @@ import equivalent
 import programs
 import schemata
 import tree
+from jury import Jury
 
 SCRATCH = Path(sys.argv.pop(1)) if len(sys.argv) > 1 else tree.ROOT / 'build/mutate-test'
 EXPECTED = {
@@ -72,6 +73,26 @@ class Mutator(unittest.TestCase):
         self.assertEqual(self.fate(points, 'return true ? nullptr : p;'), 'crash')
         self.assertEqual(self.fate(points, 'while (count > 10) --count;'), '')
         self.assertEqual(self.fate(points, 'while (count <= 9) --count;'), 'timeout')
+        self.marks_name_what_is_reached(points)
+
+    def marks_name_what_is_reached(self, points):
+        judge = programs.Program('sample', '', 'unit')
+        programs.measure(judge, str(SCRATCH / 'sample'))
+        functions = {m.function: m.number in judge.reached for m in tree.mutants_of(points)}
+        self.assertEqual(functions, {'fits': True, 'empty': True, 'sum': False, 'place': True, 'count': True, 'full': True,
+                                     'load_acquire': False, 'load_relaxed': False})
+        memory = SCRATCH / 'killers.json'
+        memory.unlink(missing_ok=True)
+        jury = Jury([judge], SCRATCH, memory)
+        by_text = {m.after: m for m in tree.mutants_of(points)}
+        self.assertEqual(jury.verdict(by_text['count -= a;']), ('', 'not reached'))
+        self.assertEqual(jury.verdict(by_text['while (count > 10) --count;']), ('', ''))
+        self.assertEqual(jury.verdict(by_text['int count = 2;']), ('sample', 'fails'))
+        jury.remember()
+        other = programs.Program('other', '', 'unit', cpu=judge.cpu / 9, reached=judge.reached)
+        names = lambda after: [j.name for j in Jury([judge, other], SCRATCH, memory).order(by_text[after])]
+        self.assertEqual(names('int count = 2;'), ['sample', 'other'])
+        self.assertEqual(names('int count = 4;'), ['other', 'sample'])
 
     def fate(self, points, after):
         number = next((m.number for m in tree.mutants_of(points) if m.after == after), 0)

@@ -5,6 +5,7 @@ Each function takes a cursor (and the text of its file) and yields (operator, re
 import re
 
 from clang.cindex import CursorKind as K
+from clang.cindex import TypeKind
 
 RELATIONAL = {'<': ('<=', '>='), '<=': ('<', '>'), '>': ('>=', '<='), '>=': ('>', '<'), '==': ('!=',), '!=': ('==',)}
 ARITHMETIC = {'+': '-', '-': '+', '*': '/', '/': '*', '%': '/', '<<': '>>', '>>': '<<', '&': '|', '|': '&', '^': '&'}
@@ -41,7 +42,8 @@ def of_binary(cursor, text):
     left, op, right = parts
     for other in RELATIONAL.get(op, ()):
         yield 'relational', f'{left}{other}{right}'
-    if op in ARITHMETIC:
+    distance = op == '-' and list(cursor.get_children())[1].type.get_canonical().kind == TypeKind.POINTER
+    if op in ARITHMETIC and not distance:  # two pointers have no sum
         yield 'arithmetic', f'{left}{ARITHMETIC[op]}{right}'
     if op in ASSIGNMENT:
         yield 'arithmetic', f'{left}{ASSIGNMENT[op]}{right}'

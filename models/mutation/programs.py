@@ -19,6 +19,7 @@ class Program:
     kind: str
     arguments: list = field(default_factory=list)
     cpu: float = 0.0     # of a run without mutant
+    reached: frozenset = frozenset()  # the mutants that such a run passes by
 
 
 def programs(root):
@@ -35,9 +36,10 @@ def programs(root):
     return found
 
 
-def environment(mutant):
-    return dict(os.environ, HAKMEM_MUTANT=str(mutant), RC_PARAMS='seed=20261122 max_success=60 noshrink=1',
-                GTEST_FAIL_FAST='1', GTEST_BRIEF='1')
+def environment(mutant, marks):
+    found = dict(os.environ, HAKMEM_MUTANT=str(mutant), RC_PARAMS='seed=20261122 max_success=60 noshrink=1',
+                 GTEST_FAIL_FAST='1', GTEST_BRIEF='1')
+    return dict(found, HAKMEM_MUTANT_REACHED=marks) if marks else found
 
 
 def limits(cpu_seconds):
@@ -67,10 +69,10 @@ def kill_session(process):
     process.wait()
 
 
-def run(program, binary, mutant):
-    """How it ended: '' passed, else why the mutant is dead."""
+def run(program, binary, mutant, marks=None):
+    """How it ended: '' passed, else why the mutant is dead. `marks`: file for what it reached."""
     allowed = math.ceil(4 * program.cpu) + 3
-    process = subprocess.Popen([binary, *program.arguments], env=environment(mutant), stdin=subprocess.DEVNULL,
+    process = subprocess.Popen([binary, *program.arguments], env=environment(mutant, marks), stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
                                preexec_fn=lambda: limits(allowed))
     ticks, since = -1, time.monotonic()
@@ -93,11 +95,15 @@ def run(program, binary, mutant):
 
 
 def measure(program, binary):
-    """Runs it without a mutant: it must pass. Sets its CPU time."""
+    """Runs it without a mutant: it must pass. Sets its CPU time and what it reached."""
+    marks = f'{binary}.reached'
+    open(marks, 'wb').close()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     program.cpu = 120
-    how = run(program, binary, 0)
+    how = run(program, binary, 0, marks)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     program.cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     if how:
         raise SystemExit(f'mutate: {program.name} {how} without any mutant')
+    with open(marks, 'rb') as file:
+        program.reached = frozenset(number for number, mark in enumerate(file.read()) if mark)

@@ -2,14 +2,14 @@
 """Mutation testing of src/: puts small faults into the boxes, one at a time, and sees which the tests notice.
 
 usage: ./hakmem mutate [--box BOX]... [--sample N] [--seed S] [--seconds T] [--only NUMBERS] [-j JOBS]
-                       [--at-least PERCENT] [--quick] [--list] [--json FILE]
+                       [--at-least PERCENT] [--judge PROGRAM]... [--quick] [--list] [--json FILE]
 
-All mutants are in one build (schemata.py); HAKMEM_MUTANT=N turns one on. Programs run quickest first until one fails. Mutants
+All mutants are in one build (schemata.py); HAKMEM_MUTANT=N turns one on. The programs that reach it run until one fails. Mutants
 that no test can kill, because they behave the same, are listed in equivalent.txt with the reason each.
 """
 import argparse
+import hashlib
 import json
-import random
 import sys
 import time
 from collections import Counter, defaultdict
@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import equivalent
 import programs
 import tree
+from jury import Jury
 
 WORK = tree.ROOT / 'build/mutate'
 
@@ -31,6 +32,7 @@ def read_arguments():
     parser.add_argument('--seed', type=int, default=1, help='of the sample (default 1)')
     parser.add_argument('--seconds', type=float, help='start no further mutant after this time')
     parser.add_argument('--quick', action='store_true', help='without the programs that take longer than two seconds')
+    parser.add_argument('--judge', action='append', help='this program only; may be repeated')
     parser.add_argument('--only', help='these mutants, by number: 17,33-40')
     parser.add_argument('-j', '--jobs', type=int, default=2)
     parser.add_argument('--at-least', type=float, default=0, help='fail below this score')
@@ -52,35 +54,32 @@ def choose(mutants, options):
         mutants = [m for m in mutants if m.file.split('/')[1] in options.box]
     if options.only:
         mutants = [m for m in mutants if m.number in numbers(options.only)]
-    random.Random(options.seed).shuffle(mutants)  # so that a run cut short is a sample
-    return mutants[:options.sample]
+    return drawn(mutants, options.seed)[:options.sample]
 
 
-def judge(mutant, judges):
-    """(killer, how), killer '' when all pass."""
-    for program in judges:
-        how = programs.run(program, str(WORK / 'bin' / program.name), mutant.number)
-        if how:
-            return program.name, how
-    return '', ''
+def drawn(mutants, seed):
+    """In random order, so that a run cut short is a sample; by their text, so that most of one stays when code changes."""
+    return sorted(mutants, key=lambda m: hashlib.sha256(f'{seed} {m.key}'.encode()).digest())
 
 
-def judge_all(mutants, judges, options):
+def judge_all(mutants, jury, options):
     start, verdicts = time.monotonic(), {}
 
     def one(mutant):
         if options.seconds is None or time.monotonic() - start < options.seconds:
-            verdicts[mutant.number] = judge(mutant, judges)
-            if not verdicts[mutant.number][0]:
-                print(f'mutate: lives: {mutant.number} {mutant.file}:{mutant.line} {mutant.operator}: {mutant.after}', file=sys.stderr,
-                      flush=True)
+            verdicts[mutant.number] = killer, how = jury.verdict(mutant)
+            if not killer:
+                print(f'mutate: lives: {mutant.number} {mutant.file}:{mutant.line} {mutant.operator}: {mutant.after} {how}',
+                      file=sys.stderr, flush=True)
             if len(verdicts) % 50 == 0:
+                jury.remember()
                 dead = sum(1 for killer, _ in verdicts.values() if killer)
                 print(f'mutate: {len(verdicts)}/{len(mutants)}, {dead} killed, {time.monotonic() - start:.0f} s',
                       file=sys.stderr, flush=True)
 
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(one, mutants))
+    jury.remember()
     return verdicts
 
 
@@ -129,7 +128,7 @@ def report(mutants, verdicts, same, options):
         if mutant.key in same and verdicts.get(mutant.number, ('', ''))[0]:
             print(f'mutate: listed as equivalent, but killed by {verdicts[mutant.number]}:')
             print_survivor(mutant)
-    if options.json:
+    if options and options.json:
         Path(options.json).write_text(json.dumps([dict(vars(m), verdict=verdicts.get(m.number)) for m in mutants], indent=1))
     return print_table(tally(mutants, verdicts, same))
 
@@ -145,13 +144,14 @@ def main():
         return 0
     judges = programs.programs(tree.ROOT)
     built = tree.Tree(WORK, judges, found, options.jobs)
-    built.build()
+    judges = [j for j in judges if options.judge is None or j.name in options.judge]
+    built.build(*([f'bin/{j.name}' for j in judges] if options.judge else []))
     for program in judges:
         programs.measure(program, str(WORK / 'bin' / program.name))
-    judges = [p for p in sorted(judges, key=lambda p: (p.kind != 'trace', p.cpu)) if not options.quick or p.cpu < 2]
-    print('mutate: ' + ', '.join(f'{p.name} {p.cpu:.2f} s' for p in judges), file=sys.stderr, flush=True)
+    judges = [p for p in judges if not options.quick or p.cpu < 2]
+    print('mutate: ' + ', '.join(f'{p.name} {p.cpu:.2f} s, {len(p.reached)} reached' for p in judges), file=sys.stderr, flush=True)
     mutants = choose([m for points in found.values() for m in tree.mutants_of(points)], options)
-    reached = report(mutants, judge_all(mutants, judges, options), same, options)
+    reached = report(mutants, judge_all(mutants, Jury(judges, WORK / 'bin', WORK / 'killers.json'), options), same, options)
     print(f'{len(built.dropped)} mutants that do not compile are not counted')
     return 0 if reached >= options.at_least else 1
 

@@ -20,6 +20,7 @@ CLASSES = {K.NAMESPACE, K.CLASS_DECL, K.STRUCT_DECL, K.CLASS_TEMPLATE, K.CLASS_T
 BODIES = {K.COMPOUND_STMT, K.IF_STMT, K.FOR_STMT, K.WHILE_STMT, K.DO_STMT, K.CXX_FOR_RANGE_STMT, K.CASE_STMT, K.DEFAULT_STMT}
 NO_POINTS = {K.STATIC_ASSERT, K.ALIGNED_ATTR, K.TYPE_REF, K.TEMPLATE_REF, K.NAMESPACE_REF, K.CXX_UNARY_EXPR}
 STATEMENT = re.compile(r'\s*;')
+RETURN = re.compile(r'return\b\s*')
 
 
 @dataclass
@@ -149,9 +150,9 @@ class Finder:
         if semicolon and (cursor.kind.is_expression() or leaves):
             self.add(start, semicolon.end(), 'deletion', ';', statement=True)
         if values:
-            at = (values[0].extent.start.offset, values[0].extent.end.offset)
+            first = RETURN.match(self.text, start).end()  # where the value begins: it may be with a transparent macro
             for operator, replacement in operators.of_returned(values[0], self.result, self.text):
-                self.add(*at, operator, replacement)
+                self.add(first, values[0].extent.end.offset, operator, replacement)
         self.expression(cursor)
 
     def expression(self, cursor):

@@ -17,7 +17,7 @@ HERE = 'models/mutation'
 BOXES = ['page', 'hot', 'ultra', 'remote', 'cold', 'policy', 'front']
 ORACLES = {'src/front/audit.h'}  # run by tests over a heap at rest; part of no library
 LINKED = ['include', 'models', 'proptests', 'tests', 'fuzz']
-FLAGS = ['-std=c++20', '-O1', '-g0', '-w', '-Wno-c++11-narrowing', '-ferror-limit=0', '-fconstexpr-steps=33554432',
+FLAGS = ['-std=c++20', '-g0', '-w', '-Wno-c++11-narrowing', '-ferror-limit=0', '-fconstexpr-steps=33554432',
          '-DHAKMEM_FLAVOUR_HARDENED=1', '-D_GLIBCXX_ASSERTIONS', '-pthread']
 ERROR = re.compile(r'^(?:[^:\n]*/)?tree/(src/[^:\n]+):(\d+):\d+: (?:fatal )?error: ', re.M)
 NAMED = re.compile(r'HAKMEM_MUTANT\((\d+)u\)')
@@ -48,6 +48,14 @@ def mutants_of(points):
     return [mutant for point in points for mutant, _ in point.alternatives]
 
 
+def keep(found, mutants):
+    """Forgets all other mutants."""
+    numbers = {m.number for m in mutants}
+    for points in found.values():
+        for point in points:
+            point.alternatives = [(m, text) for m, text in point.alternatives if m.number in numbers]
+
+
 def blamed(text, line):
     """The mutants that an error on that line (from 1) of a rendered file is to be put down to."""
     lines = text.split('\n')
@@ -60,8 +68,9 @@ def blamed(text, line):
 
 
 class Tree:
-    def __init__(self, work, programs, found, jobs):
+    def __init__(self, work, programs, found, jobs, optimisation='-O1'):
         self.path, self.programs, self.found, self.jobs = work / 'tree', programs, found, jobs
+        self.optimisation = optimisation
         self.dropped, self.memory = [], work / 'dropped.json'
         if self.memory.exists():  # of an earlier build; what has changed since is tried again
             before = {tuple(key) for key in json.loads(self.memory.read_text())}
@@ -82,7 +91,7 @@ class Tree:
 
     def ninja(self):
         """One object per source; the programs share those of src/."""
-        flags = ' '.join([*FLAGS, f'-I{self.path}', f'-I{self.path}/src', f'-I{self.path}/include'])
+        flags = ' '.join([*FLAGS, self.optimisation, f'-I{self.path}', f'-I{self.path}/src', f'-I{self.path}/include'])
         launcher = 'ccache ' if shutil.which('ccache') else ''
         out = [f'rule cc\n  command = {launcher}clang++-19 {flags} -include {self.path}/{HERE}/mutant.h $extra '
                '-MD -MF $out.d -c $in -o $out\n  depfile = $out.d\n  deps = gcc',
@@ -100,7 +109,7 @@ class Tree:
 
     def build(self, *targets):
         """Compiles, and drops what does not compile, until all does."""
-        probe = [f'o/{PROBE}.o']
+        probe = [] if targets else [f'o/{PROBE}.o']  # a few programs show as quickly what does not compile
         for _ in range(20):
             self.write()
             done = subprocess.run(['ninja', '-C', str(self.path.parent), f'-j{self.jobs}', '-k0', *(probe or targets)],

@@ -14,6 +14,7 @@ namespace {
 TEST(Arena, BeforeInitNothingIsInIt) {
   const Arena<Small> arena;
   EXPECT_FALSE(arena.exists());
+  EXPECT_EQ(arena.base(), 0u);
   EXPECT_EQ(arena.so_page_of(ClientPtr(std::uintptr_t{0})), nullptr);
   EXPECT_EQ(arena.so_page_of(ClientPtr(~std::uintptr_t{0})), nullptr);
 }
@@ -50,6 +51,18 @@ TEST(Arena, SuperslabsAreAlignedAndDoNotOverlap) {
   EXPECT_EQ(arena.slab_address(SlabIndex(3)), arena.unit_address(arena.first_unit(SlabIndex(3))));
   EXPECT_EQ(arena.slab_entries(SlabIndex(1)) - arena.slab_entries(SlabIndex(0)),
             static_cast<std::ptrdiff_t>(Full::Sizes::kEntriesPerSuperslab));
+}
+
+// Tables that are too short end in the guard behind them.
+TEST(Arena, TheTablesReachToTheLastUnitAndItsLastEntry) {
+  FakePlatform platform;
+  Arena<Full> arena;
+  ASSERT_TRUE(arena.init(platform));
+  const SlabIndex last(arena.superslabs() - 1);
+  arena.slab_entries(last)[Full::Sizes::kEntriesPerSuperslab - 1].store_relaxed(kEntryLive);
+  SoPage<Full>& page = *arena.so_page_of(ClientPtr(arena.base() + arena.bytes() - 1));
+  page.next_pending.store_relaxed(7);
+  EXPECT_EQ(arena.unit_of(page), arena.first_unit(last) + Full::Sizes::kUnitsPerSuperslab - 1);
 }
 
 TEST(Arena, TakesASmallerOneWhenTheSystemRefuses) {

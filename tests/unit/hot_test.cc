@@ -85,6 +85,8 @@ class Hot : public ::testing::Test {
   const BinIndex bin_ = bin_of<Small>(256);
 };
 
+TEST_F(Hot, AClassHoldsNothingUntilToldByThePolicy) { EXPECT_EQ(SoClass<Small>{}.max_partial, 0u); }
+
 TEST_F(Hot, TheFirstTakeBorrowsExactlyOnePageAndMakesItCurrent) {
   const Block block = take(TakePath::kRefill);
   EXPECT_EQ(cold_.refills, 1);
