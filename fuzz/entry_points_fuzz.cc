@@ -291,6 +291,7 @@ class Run {
   }
   void trim() const {
     hak_trim();
+    require(hak_purge() == 0, "trim left something to purge");
     for (const Block& b : blocks_) check(b, b.size);
   }
 

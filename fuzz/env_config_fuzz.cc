@@ -1,8 +1,8 @@
 // env_config: any values of the environment variables (src/entry/settings.cc). Every text gives a
-// policy; what is well formed is taken as the documentation says, what is not is complained about
-// exactly once, with the value that is then really used.
+// policy and limits; what is well formed is taken as the documentation says, what is not is
+// complained about exactly once, with the value that is then really used.
 //
-// Input: the values of the five variables, one a line; a variable whose line is missing is not set.
+// Input: the values of the variables, one a line; a variable whose line is missing is not set.
 #include <array>
 #include <string>
 
@@ -12,10 +12,16 @@
 namespace hakmem::fuzz {
 namespace {
 
-constexpr std::array<const char*, 5> kNames{"HAKMEM_SMALL_HEAP_V3_ENABLED",
-                                            "HAKMEM_SMALL_HEAP_V3_CLASSES", "HAKMEM_SO_V3_STATS",
-                                            "HAKMEM_TINY_HEAP_PROFILE", "HAKMEM_TINY_C6_HOT"};
+constexpr std::array<const char*, 7> kNames{"HAKMEM_SMALL_HEAP_V3_ENABLED",
+                                            "HAKMEM_SMALL_HEAP_V3_CLASSES",
+                                            "HAKMEM_SO_V3_STATS",
+                                            "HAKMEM_TINY_HEAP_PROFILE",
+                                            "HAKMEM_TINY_C6_HOT",
+                                            "HAKMEM_LIMIT_SOFT",
+                                            "HAKMEM_LIMIT_HARD"};
 constexpr std::size_t kEnabled = 0, kClasses = 1, kStats = 2, kProfile = 3, kC6Hot = 4;
+constexpr std::size_t kSoft = 5, kHard = 6;
+constexpr std::size_t kCgroupHigh = 3000000, kCgroupMax = LimitBytes::kNone;
 
 struct Variable {
   bool set = false;
@@ -41,6 +47,10 @@ void complain(const char* name, const char* value, const char* expected,
   require(v.set && v.value == value, "a complaint about a value that is not there");
   require(expected[0] != '\0' && used[0] != '\0', "a complaint that does not help");
   ++v.complaints;
+}
+
+std::size_t cgroup(const char* file) noexcept {
+  return std::string(file) == "memory.high" ? kCgroupHigh : kCgroupMax;
 }
 
 void read_lines(const std::string& text) {
@@ -78,6 +88,50 @@ bool read_profile(const std::string& text, std::uint32_t& mask) {
   return text == "C7_SAFE" || text == "V1" || text == "FULL";
 }
 
+// Through long division, not through shifts.
+bool read_bytes(const std::string& text, std::size_t& bytes) {
+  const std::size_t digits = text.find_first_not_of("0123456789");
+  const std::string number = text.substr(0, digits);
+  const std::string suffix = digits == std::string::npos ? "" : text.substr(digits);
+  if (number.empty() || suffix.size() > 1) return false;
+  __extension__ unsigned __int128 n = 0;
+  for (const char c : number) {
+    n = n * 10 + static_cast<unsigned>(c - '0');
+    if (n > ~std::size_t{0}) return false;
+  }
+  if (!suffix.empty()) {
+    const std::size_t power = std::string("kmgt").find(static_cast<char>(suffix[0] | 0x20));
+    if (power == std::string::npos) return false;
+    for (std::size_t i = 0; i <= power; ++i) n *= 1024;
+  }
+  bytes = static_cast<std::size_t>(n);
+  return n <= ~std::size_t{0};
+}
+
+// One complaint is due when it is malformed.
+std::size_t expect_bytes(std::size_t which, std::size_t of_cgroup, unsigned& complaints) {
+  const Variable& v = g_variables[which];
+  std::size_t bytes = 0;
+  complaints = 0;
+  if (!v.set) return LimitBytes::kNone;
+  if (v.value == "cgroup") return of_cgroup;
+  complaints = read_bytes(v.value, bytes) ? 0 : 1;
+  return complaints != 0 || bytes == 0 ? LimitBytes::kNone : bytes;
+}
+
+void expect_limits(const LimitBytes& limits) {
+  unsigned for_soft = 0, for_hard = 0;
+  const std::size_t hard = expect_bytes(kHard, kCgroupMax, for_hard);
+  std::size_t soft = expect_bytes(kSoft, kCgroupHigh, for_soft);
+  if (soft > hard) {
+    for_soft += soft == LimitBytes::kNone ? 0u : 1u;
+    soft = hard;
+  }
+  require(limits == LimitBytes{soft, hard}, "the limits in force");
+  require(g_variables[kSoft].complaints == for_soft, "complaints about the soft limit");
+  require(g_variables[kHard].complaints == for_hard, "complaints about the hard limit");
+}
+
 bool expect_flag(std::size_t which, bool fallback) {
   const Variable& v = g_variables[which];
   bool flag = fallback;
@@ -104,7 +158,9 @@ std::uint32_t expect_mask() {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace hakmem;
   fuzz::read_lines(std::string(reinterpret_cast<const char*>(data), size));
-  const PolicySnapshot policy = heap::policy_from({fuzz::value_of, fuzz::complain});
+  const heap::SettingsSource source{fuzz::value_of, fuzz::complain, fuzz::cgroup};
+  const PolicySnapshot policy = heap::policy_from(source);
+  fuzz::expect_limits(heap::limits_from(source));
   const std::uint32_t mask = fuzz::expect_mask();
   const bool enabled = fuzz::expect_flag(fuzz::kEnabled, true);
   fuzz::require(policy.v3_mask() == (enabled ? mask : 0), "the mask in force");

@@ -67,7 +67,8 @@ inline void keep_kinds(TraceInput& input, std::span<const model::OpKind> kinds) 
 template <class C>
 void end_program(model::Lockstep<C>& run, std::uint8_t by) {
   using model::OpKind;
-  for (const OpKind calm : {OpKind::kCommitFails, OpKind::kMemoryFails, OpKind::kBudget}) {
+  for (const OpKind calm :
+       {OpKind::kCommitFails, OpKind::kMemoryFails, OpKind::kBudget, OpKind::kLimit}) {
     run.step({calm, by, 0, 0, 0});
   }
   while (!run.blocks().empty() && run.step({OpKind::kFree, by, 0, 0, 0})) {

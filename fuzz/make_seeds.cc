@@ -38,6 +38,22 @@ Input trace_seed(Rng& rng) {
   return bytes;
 }
 
+// Under a limit that is set, met and lifted again and again.
+Input limit_seed(Rng& rng) {
+  model::OpGenerator generator(rng.next(), rng.below(2) == 0 ? 10 : 16);
+  TraceInput input;
+  for (std::uint8_t& byte : input.header) byte = static_cast<std::uint8_t>(rng.next());
+  input.ops = generator.trace(40 + rng.below(kOpsMax - 40));
+  for (std::size_t i = 0; i < input.ops.size(); i += 4 + rng.below(16)) {
+    input.ops[i].kind = model::OpKind::kLimit;
+    input.ops[i].size = rng.below(8);
+    input.ops[i].arg = rng.below(8);
+  }
+  Input bytes(kInputMax);
+  bytes.resize(encode_input(input, bytes.data(), bytes.size()));
+  return bytes;
+}
+
 Input random_bytes(Rng& rng, std::size_t most) {
   Input bytes(1 + rng.below(static_cast<std::uint32_t>(most)));
   for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(rng.next());
@@ -51,17 +67,26 @@ std::string text_trace(Rng& rng) {
 
 constexpr std::array kTraceTargets{"alloc_sequence", "policy_flip", "remote_free", "misuse",
                                    "differential"};
-constexpr std::array kEnvironments{"1\n0x80\n1\nC7_SAFE\n0",
-                                   "0\n65535\n0\nFULL\n1",
-                                   "1\n0xFFFF\n1\nV1\n1",
-                                   "yes\n0x10000\ntrue\nfull\n2",
-                                   "\n\n\n\n",
-                                   "1\n65536",
-                                   "1\n0x",
-                                   "1\n-1\n1\nC7_SAFE \n 1",
-                                   "1\n0XfF\n0\nV2",
-                                   "1\n00000000000255",
-                                   ""};
+constexpr std::array kEnvironments{
+    "1\n0x80\n1\nC7_SAFE\n0",
+    "0\n65535\n0\nFULL\n1",
+    "1\n0xFFFF\n1\nV1\n1",
+    "yes\n0x10000\ntrue\nfull\n2",
+    "\n\n\n\n",
+    "1\n65536",
+    "1\n0x",
+    "1\n-1\n1\nC7_SAFE \n 1",
+    "1\n0XfF\n0\nV2",
+    "1\n00000000000255",
+    "1\n0xFF\n0\nFULL\n0\n100M\n1G",
+    "1\n0xFF\n0\nFULL\n0\ncgroup\ncgroup",
+    "1\n0xFF\n0\nFULL\n0\n2g\n1024m",
+    "1\n0xFF\n0\nFULL\n0\n16777216T\n16777215T",
+    "1\n0xFF\n0\nFULL\n0\n18446744073709551616\n18446744073709551615",
+    "1\n0xFF\n0\nFULL\n0\n0\n1KB",
+    "1\n0xFF\n0\nFULL\n0\nK\n-1",
+    "1\n0xFF\n0\nFULL\n0\n\n1.5G",
+    ""};
 
 void write_all(const std::filesystem::path& root, std::size_t count) {
   Rng rng(2026);
@@ -72,6 +97,8 @@ void write_all(const std::filesystem::path& root, std::size_t count) {
     write(root / "hot_page", i, random_bytes(rng, 128));
     write(root / "page_of", i, random_bytes(rng, 90));
     write(root / "entry_points", i, random_bytes(rng, 768));
+    write(root / "alloc_sequence", count + i, limit_seed(rng));
+    write(root / "policy_flip", count + i, limit_seed(rng));
     write(root / "trace_parse", i, i % 4 == 3 ? random_bytes(rng, 60) : text(text_trace(rng)));
   }
   for (std::size_t i = 0; i < kEnvironments.size(); ++i)

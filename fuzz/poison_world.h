@@ -62,7 +62,9 @@ struct PoisonWorld {
 };
 
 struct SmallPoisoned : Config<SmallGeometry, model::ModelPlatform, PoisonWorld,
-                              kHardenedMitigations, HotCounting::kOn> {};
+                              kHardenedMitigations, HotCounting::kOn> {
+  using Limit = model::WatchedLimit;
+};
 
 // Poisons in one allocator while it is in scope; whatever is left poisoned then is not any more.
 template <class C>

@@ -1,6 +1,6 @@
 // policy_flip: classes go to v1 and back while their blocks are live, in all contexts, with the
-// cold box refusing at times (fallback to v1) and budgets. In lockstep with the model; at the end
-// everything is rolled back to v1, then freed: nothing may be lost.
+// cold box refusing at times (fallback to v1), budgets and limits. In lockstep with the model; at
+// the end everything is rolled back to v1, then freed: nothing may be lost.
 #include <array>
 
 #include "fuzz/lockstep_run.h"
@@ -11,12 +11,12 @@ namespace {
 
 using model::OpKind;
 
-constexpr std::array kKinds{OpKind::kMalloc,     OpKind::kFree,       OpKind::kRoute,
-                            OpKind::kMalloc,     OpKind::kFree,       OpKind::kMask,
-                            OpKind::kRealloc,    OpKind::kC6Hot,      OpKind::kMaxPartial,
-                            OpKind::kWarmCap,    OpKind::kCount,      OpKind::kCommitFails,
-                            OpKind::kBudget,     OpKind::kThreadExit, OpKind::kAligned,
-                            OpKind::kDoubleFree, OpKind::kTrim};
+constexpr std::array kKinds{
+    OpKind::kMalloc,     OpKind::kFree,       OpKind::kRoute,   OpKind::kMalloc,
+    OpKind::kFree,       OpKind::kMask,       OpKind::kRealloc, OpKind::kC6Hot,
+    OpKind::kMaxPartial, OpKind::kWarmCap,    OpKind::kCount,   OpKind::kCommitFails,
+    OpKind::kBudget,     OpKind::kThreadExit, OpKind::kAligned, OpKind::kDoubleFree,
+    OpKind::kTrim,       OpKind::kLimit,      OpKind::kPurge};
 
 template <class C>
 void run(const TraceInput& input) {

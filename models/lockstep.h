@@ -7,6 +7,7 @@
 //   run.finish();  run.failure() == "" when all was as predicted
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -65,6 +66,7 @@ class Lockstep {
                                          options.policy);
     if (contexts && options.faults.mode != FaultPlan::Mode::kNothing)
       model_->park(model_->attach());
+    model_->cold().elsewhere = [&limit = real_->limit()] { return limit.at_next_question(); };
   }
 
   bool step(const Op& op) {
@@ -72,6 +74,7 @@ class Lockstep {
     trace_.push_back(op);
     begin_step(op);
     perform(op);
+    check_limit();
     if (difference_.empty()) compare();
     return difference_.empty();
   }
@@ -90,6 +93,7 @@ class Lockstep {
   // Requires: no fork_child in the trace, for its lost contexts keep their pages.
   bool finish_empty() {
     if constexpr (kFake) real_->platform().stop_failing();
+    step({OpKind::kLimit, 0, 0, 0, 0});
     while (!blocks_.empty() && step({OpKind::kFree, 0, 0, 0, 0})) {
     }
     for (std::uint16_t t = 0; t < kThreads; ++t) step({OpKind::kThreadExit, t, 0, 0, 0});
@@ -144,10 +148,13 @@ class Lockstep {
   void begin_step(const Op& op) {
     actor_ = Rules::thread(op);
     model_->cold().clock_ms = real_->platform().clock_ms();  // it stands still during a step
+    held_before_ = real_->limit().held();
+    cached_before_ = real_->large().bytes_cached();
+    for (std::size_t h = 0; h < 3; ++h) limit_refusals_[h] = limit_refusals(h);
+    real_->limit().forget_questions();
+    real_->platform().forget_remaps();
     if constexpr (kFake) {
       commits_before_ = real_->platform().commits_refused();
-      remaps_before_ = real_->platform().remaps_refused();
-      remap_calls_before_ = real_->platform().calls(Call::kRemap);
       refusals_before_ = real_->platform().failures();
     }
   }
@@ -157,17 +164,37 @@ class Lockstep {
       model_->commit_fails = real_->platform().commits_refused() != commits_before_;
     }
   }
-  bool remap_failed() {
-    if constexpr (!kFake) {
-      return false;
-    } else {
-      const std::uint64_t refused = real_->platform().remaps_refused() - remaps_before_;
-      return refused != 0 && refused == real_->platform().calls(Call::kRemap) - remap_calls_before_;
-    }
+  // A large block that had to grow was not moved by the system: it or the limit refused.
+  bool remap_failed(const Block& before, std::size_t n) {
+    return n > before.usable && !real_->platform().remapped(before.owned.address);
   }
   bool system_refused() {
     if constexpr (kFake) return real_->platform().failures() != refusals_before_;
     return false;
+  }
+  std::size_t limit_refusals(std::size_t holder) {
+    return real_->limit().refusals(static_cast<Holder>(holder));
+  }
+  // No block of n bytes at that alignment from v1 or large: the system refused, or the limit did
+  // and what it would have taken is really too much.
+  bool refused(const Served& served, std::size_t n) {
+    if (system_refused()) return true;
+    const bool large = served.heap == Heap::kLarge;
+    const auto holder = static_cast<std::size_t>(large ? Holder::kMappings : Holder::kChunks);
+    const std::size_t need =
+        large ? (n == 0 ? 4096 : (n + 4095) / 4096 * 4096) : v1::Layout<C>::kChunkBytes;
+    return limit_refusals(holder) != limit_refusals_[holder] &&
+           real_->limit().held() + need > real_->limit().get().hard;
+  }
+  // More than the hard limit allows is never taken, and above the soft limit nothing more is
+  // cached.
+  void check_limit() {
+    const std::size_t held = real_->limit().held();
+    const LimitBytes limit = real_->limit().get();
+    expect(held <= held_before_ || held <= limit.hard, "more is held than the hard limit allows");
+    const bool over = held > limit.soft && held_before_ > limit.soft;
+    expect(!over || real_->large().bytes_cached() <= cached_before_, "cached above the soft limit");
+    expect(real_->limit().questions_match(), "how often the cold box looked at the limit");
   }
 
   Thread& thread() {
@@ -229,6 +256,10 @@ class Lockstep {
         return set_failing(op);
       case OpKind::kTrim:
         return trim();
+      case OpKind::kLimit:
+        return set_limit(op);
+      case OpKind::kPurge:
+        return purge();
       case OpKind::kClock:
         return advance_clock(op);
       case OpKind::kDoubleFree:
@@ -277,8 +308,10 @@ class Lockstep {
   void change_policy(const Op& op);
   void edit_policy(const Op& op, PolicySnapshot& policy);
   void set_budget(const Op& op);
+  void set_limit(const Op& op);
   void set_failing(const Op& op);
   void trim();
+  void purge();
   void advance_clock(const Op& op);
 
   LockstepOptions options_;
@@ -287,8 +320,9 @@ class Lockstep {
   Blocks blocks_;
   std::vector<Thread> threads_ = std::vector<Thread>(kThreads);
   std::size_t actor_ = 0;
-  std::uint64_t commits_before_ = 0, remaps_before_ = 0;
-  std::uint64_t remap_calls_before_ = 0, refusals_before_ = 0;
+  std::uint64_t commits_before_ = 0, refusals_before_ = 0;
+  std::size_t held_before_ = 0, cached_before_ = 0;
+  std::array<std::size_t, 3> limit_refusals_{};  // by holder, before the step
   bool commit_failing_ = false, memory_failing_ = false;
   std::uint64_t patterns_ = 0;
   Trace trace_;

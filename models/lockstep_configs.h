@@ -4,34 +4,54 @@
 #include "base/atomic.h"
 #include "config/config.h"
 #include "models/model_platform.h"
+#include "models/watched_limit.h"
 
 namespace hakmem::model {
 
 struct SmallHardened
-    : Config<SmallGeometry, ModelPlatform, StdWorld, kHardenedMitigations, HotCounting::kOn> {};
+    : Config<SmallGeometry, ModelPlatform, StdWorld, kHardenedMitigations, HotCounting::kOn> {
+  using Limit = WatchedLimit;
+};
 struct SmallPerf
-    : Config<SmallGeometry, ModelPlatform, StdWorld, kPerfMitigations, HotCounting::kOn> {};
+    : Config<SmallGeometry, ModelPlatform, StdWorld, kPerfMitigations, HotCounting::kOn> {
+  using Limit = WatchedLimit;
+};
 struct ProductionHardened
-    : Config<ProductionGeometry, ModelPlatform, StdWorld, kHardenedMitigations> {};
-struct ProductionPerf : Config<ProductionGeometry, ModelPlatform, StdWorld, kPerfMitigations> {};
+    : Config<ProductionGeometry, ModelPlatform, StdWorld, kHardenedMitigations> {
+  using Limit = WatchedLimit;
+};
+struct ProductionPerf : Config<ProductionGeometry, ModelPlatform, StdWorld, kPerfMitigations> {
+  using Limit = WatchedLimit;
+};
 // Four pages a superslab: the fewest with which one can be three quarters empty (DRAINING).
 struct FourPagesGeometry : SmallGeometry {
   static constexpr std::size_t kPagesPerSuperslabMax = 4;
 };
 struct FourPagesHardened
-    : Config<FourPagesGeometry, ModelPlatform, StdWorld, kHardenedMitigations, HotCounting::kOn> {};
+    : Config<FourPagesGeometry, ModelPlatform, StdWorld, kHardenedMitigations, HotCounting::kOn> {
+  using Limit = WatchedLimit;
+};
 
 // Slots in order: fewer states, for exhaustive runs.
 struct SmallOrdered
-    : Config<SmallGeometry, ModelPlatform, StdWorld, Mitigations{true, false, false}> {};
+    : Config<SmallGeometry, ModelPlatform, StdWorld, Mitigations{true, false, false}> {
+  using Limit = WatchedLimit;
+};
 
 // Linux underneath, and nothing counted on the hot path; but time stands still, for the model has
 // to know when pages decay.
-class SteadyLinux : public LinuxPlatform {
+class SteadyLinux : public LinuxPlatform, public RemapNotes {
  public:
   std::uint64_t clock_ms() noexcept { return 1000; }
+  void* remap(void* at, std::size_t bytes, std::size_t new_bytes) noexcept {
+    return note_remap(at, bytes, LinuxPlatform::remap(at, bytes, new_bytes));
+  }
 };
-struct LinuxHardened : Config<ProductionGeometry, SteadyLinux, StdWorld, kHardenedMitigations> {};
-struct LinuxPerf : Config<ProductionGeometry, SteadyLinux, StdWorld, kPerfMitigations> {};
+struct LinuxHardened : Config<ProductionGeometry, SteadyLinux, StdWorld, kHardenedMitigations> {
+  using Limit = WatchedLimit;
+};
+struct LinuxPerf : Config<ProductionGeometry, SteadyLinux, StdWorld, kPerfMitigations> {
+  using Limit = WatchedLimit;
+};
 
 }  // namespace hakmem::model

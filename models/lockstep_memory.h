@@ -41,7 +41,7 @@ template <class C, class Rules>
 void Lockstep<C, Rules>::settle(const Served& served, void* p, Block block) {
   const auto address = reinterpret_cast<std::uintptr_t>(p);
   if (p == nullptr) {
-    expect(system_refused(), "out of memory, though the system refused nothing");
+    expect(refused(served, block.asked), "out of memory, though nothing was refused");
     expect(served.heap != Heap::kV3, "no block, where v3 had one");
   }
   expect(model_->settle(threads_[actor_].model, served, address, block.owned),
@@ -104,7 +104,7 @@ void Lockstep<C, Rules>::free(const Op& op) {
   const std::size_t at = blocks_.pick(op.block);
   check_block(blocks_.at(at));
   const Block block = blocks_.take(at);
-  if (op.kind == OpKind::kFreeSized && !block.stuck) {
+  if (op.kind == OpKind::kFreeSized) {
     const SizeRule rule = block.resized ? SizeRule::kMayBeShrunk : SizeRule::kAllocated;
     expect(real_->size_fits(real_->locate(block.bytes()), block.alignment, block.asked, rule),
            "the size that was asked for is said not to fit");
@@ -136,7 +136,7 @@ void Lockstep<C, Rules>::reallocate(const Op& op) {
     expect(Pattern::starts(static_cast<unsigned char*>(p), before.pattern, kept),
            "realloc keeps the contents");
   }
-  switch (model_->resize_of(before.usable, n, remap_failed())) {
+  switch (model_->resize_of(before.usable, n, remap_failed(before, n))) {
     case Allocator::Resize::kStays:
       expect(address == before.owned.address, "realloc that fits stays in place");
       blocks_.at(at).asked = n;
@@ -170,10 +170,11 @@ void Lockstep<C, Rules>::finish_move(const Thread& t, std::size_t at, void* p, s
   const bool moved = p != nullptr && p != before.bytes();
   if (!moved) {
     Owned nothing;
-    expect(system_refused() && served.heap != Heap::kV3, "realloc found no memory");
+    expect(refused(served, n) && served.heap != Heap::kV3, "realloc found no memory");
     expect(model_->settle(t.model, served, 0, nothing), "realloc found no memory");
     expect((p == nullptr) == (n > before.usable), "a block that cannot shrink elsewhere stays");
     if (p == nullptr) return;
+    model_->shrink_failed = true;
     Block& block = blocks_.at(at);
     block.asked = n;
     block.alignment = 16;

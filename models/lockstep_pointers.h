@@ -50,7 +50,7 @@ void Lockstep<C, Rules>::wrong_size(const Op& op, const Block& block) {
     expect(!real_->size_fits(view, 1, n, SizeRule::kMayBeShrunk), "a size beyond the block fits");
   }
   if (block.owned.heap == Heap::kLarge) return;
-  const bool fits = model_->stays_in_place(block.usable, n);
+  const bool fits = model_->may_be_shrunk(block.usable, n);
   expect(real_->size_fits(view, 1, n, SizeRule::kMayBeShrunk) == fits, "which sizes may be freed");
   const bool exact =
       n <= block.usable && model_->shape().bins[model_->shape().bin_of(n)].block == block.usable;

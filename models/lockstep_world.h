@@ -77,6 +77,15 @@ void Lockstep<C, Rules>::set_budget(const Op& op) {
 }
 
 template <class C, class Rules>
+void Lockstep<C, Rules>::set_limit(const Op& op) {
+  const std::size_t held = real_->limit().held();
+  const std::size_t hard = limit_level(op.arg, held, model_->shape().unit);
+  const std::size_t soft = limit_level(op.size, held, model_->shape().unit);
+  real_->set_limit({soft, hard});
+  model_->set_limit({soft < hard ? soft : hard, hard}, held);
+}
+
+template <class C, class Rules>
 void Lockstep<C, Rules>::set_failing(const Op& op) {
   (op.kind == OpKind::kCommitFails ? commit_failing_ : memory_failing_) = op.arg % 2 != 0;
   if constexpr (kFake) real_->platform().set_failing(commit_failing_, memory_failing_);
@@ -88,6 +97,16 @@ void Lockstep<C, Rules>::trim() {
   const std::size_t bytes = real_->trim(t.real);
   const std::size_t small = model_->trim(t.model);
   expect(bytes >= small, "trim gives back what is warm");
+}
+
+// Gives back what is free, and leaves nothing to do.
+template <class C, class Rules>
+void Lockstep<C, Rules>::purge() {
+  const std::size_t bytes = real_->purge();
+  const std::size_t small = model_->purge();
+  expect(bytes >= small, "purge gives back what is warm");
+  if (!system_refused()) expect(real_->purge() == 0, "a second purge found something");
+  model_->purge();
 }
 
 template <class C, class Rules>

@@ -1,16 +1,39 @@
 // ModelPlatform: the fake platform as lockstep runs use it. It tells how often the system refused
-// something during a step, and takes the seed of its randomness from the test.
+// something during a step, and what it moved, and takes the seed of its randomness from the test.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "models/fault_plan.h"
 #include "pal/fake.h"
 
 namespace hakmem::model {
 
-class ModelPlatform : public FakePlatform {
+// Over which addresses remap has succeeded lately.
+class RemapNotes {
+ public:
+  void forget_remaps() { ranges_.clear(); }
+  bool remapped(std::uintptr_t address) const {
+    for (const auto& [begin, bytes] : ranges_) {
+      if (address - begin < bytes) return true;
+    }
+    return false;
+  }
+
+ protected:
+  void* note_remap(const void* at, std::size_t bytes, void* moved) {
+    if (moved != nullptr) ranges_.emplace_back(reinterpret_cast<std::uintptr_t>(at), bytes);
+    return moved;
+  }
+
+ private:
+  std::vector<std::pair<std::uintptr_t, std::size_t>> ranges_;
+};
+
+class ModelPlatform : public FakePlatform, public RemapNotes {
  public:
   ModelPlatform() : FakePlatform(next_seed) {
     if (next_plan.mode == FaultPlan::Mode::kNth) fail_nth(next_plan.kind, next_plan.nth);
@@ -23,13 +46,10 @@ class ModelPlatform : public FakePlatform {
     return done;
   }
   void* remap(void* at, std::size_t bytes, std::size_t new_bytes) noexcept {
-    void* const moved = FakePlatform::remap(at, bytes, new_bytes);
-    remaps_refused_ += moved == nullptr ? 1 : 0;
-    return moved;
+    return note_remap(at, bytes, FakePlatform::remap(at, bytes, new_bytes));
   }
 
   std::uint64_t commits_refused() const { return commits_refused_; }
-  std::uint64_t remaps_refused() const { return remaps_refused_; }
 
   void set_failing(bool commit, bool memory) {
     stop_failing();
@@ -45,7 +65,6 @@ class ModelPlatform : public FakePlatform {
 
  private:
   std::uint64_t commits_refused_ = 0;
-  std::uint64_t remaps_refused_ = 0;
 };
 
 static_assert(Platform<ModelPlatform>);

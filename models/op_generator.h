@@ -24,7 +24,7 @@ class OpGenerator {
     op.thread = static_cast<std::uint16_t>(any_thread ? rng_.below(4) : last_thread_);
     last_thread_ = op.thread;
     op.block = static_cast<std::uint16_t>(rng_.below(2) == 0 ? rng_.below(4) : rng_.below(400));
-    op.size = is_policy(op.kind) ? size_class() : size();
+    op.size = is_policy(op.kind) ? size_class() : op.kind == OpKind::kLimit ? level() : size();
     op.arg = arg(op.kind);
     return op;
   }
@@ -108,6 +108,7 @@ class OpGenerator {
     return OpKind::kMalloc;
   }
 
+  std::uint32_t level() { return rng_.below(2) == 0 ? rng_.below(8) : 0; }
   std::uint32_t size_class() { return rng_.below(classes_); }
   std::uint32_t size() {
     return rng_.below(3) == 0 ? any_size() : favourite_[rng_.below(favourites_)];
@@ -140,6 +141,8 @@ class OpGenerator {
         return rng_.below(4);
       case OpKind::kClock:
         return rng_.below(3000);
+      case OpKind::kLimit:
+        return level();
       default:
         return static_cast<std::uint32_t>(rng_.next());
     }

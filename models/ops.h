@@ -14,12 +14,14 @@
 //   budget                   -       -       -           0 none, else pages' worth more than lent
 //   commit_fails memory_fails -      -       -           0 off, 1 on
 //   trim clock               who     -       -           - | milliseconds
+//   limit purge              -       -       soft        hard: a level, see limit_level | -
 //   double_free freed_realloc  who   which   -           -        (of those freed last)
 //   interior misaligned wrong_size  who  which  bytes    offset
 //   wild                     -       -       -           which kind of place, and where
 //
-// The last two groups must be refused: they are put to Allocator::locate, which decides what free
-// does, so that a sequence goes on behind them. Needs neither rapidcheck nor GoogleTest.
+// The groups from double_free to wild must be refused: they are put to Allocator::locate, which
+// decides what free does, so that a sequence goes on behind them. Needs neither rapidcheck nor
+// GoogleTest.
 #pragma once
 
 #include <array>
@@ -62,6 +64,8 @@ enum class OpKind : std::uint8_t {
   kMisaligned,
   kWrongSize,
   kWild,
+  kLimit,
+  kPurge,
 };
 
 struct OpName {
@@ -71,7 +75,7 @@ struct OpName {
   unsigned weight;     // how often a generator picks it
 };
 
-inline constexpr std::array<OpName, 26> kOpNames{{
+inline constexpr std::array<OpName, 28> kOpNames{{
     {OpKind::kMalloc, "malloc", "kMalloc", 60},
     {OpKind::kCalloc, "calloc", "kCalloc", 5},
     {OpKind::kAligned, "aligned", "kAligned", 8},
@@ -98,6 +102,8 @@ inline constexpr std::array<OpName, 26> kOpNames{{
     {OpKind::kMisaligned, "misaligned", "kMisaligned", 3},
     {OpKind::kWrongSize, "wrong_size", "kWrongSize", 3},
     {OpKind::kWild, "wild", "kWild", 4},
+    {OpKind::kLimit, "limit", "kLimit", 4},
+    {OpKind::kPurge, "purge", "kPurge", 2},
 }};
 
 struct Op {
@@ -110,6 +116,13 @@ struct Op {
 };
 
 using Trace = std::vector<Op>;
+
+// A limit as an op says it: none, or what is held now and 0, 1, 2, 4 .. 32 units more.
+inline std::size_t limit_level(std::uint32_t level, std::size_t held, std::size_t unit) {
+  const std::uint32_t k = level % 8;
+  if (k == 0) return ~std::size_t{0};
+  return held + (k == 1 ? 0 : unit << (k - 2));
+}
 
 // ---- text and C++
 

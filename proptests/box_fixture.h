@@ -22,7 +22,7 @@ template <class C>
 struct Boxes {
   Boxes() : shape(shape_of<C>()) {
     arena.init(platform);
-    cold.init(platform, arena);
+    cold.init(platform, arena, limit);
     model_cold = std::make_unique<Cold>(shape, arena.superslabs());
     for (std::size_t c = 0; c < kClassesMax; ++c)
       cold.set_warm_cap(static_cast<std::uint8_t>(c), 1);
@@ -42,6 +42,7 @@ struct Boxes {
     const ColdTotals totals = cold.totals();
     RC_ASSERT(totals.lent_bytes == model_cold->lent_bytes);
     RC_ASSERT(totals.warm_bytes == model_cold->warm_bytes);
+    RC_ASSERT(limit.held() == totals.lent_bytes + totals.warm_bytes);
     RC_ASSERT(cold.superslabs_used() == model_cold->slabs.size());
     for (std::size_t i = 0; i < model_cold->slabs.size(); ++i) {
       const Tier tier = cold.tier_of(SlabIndex(static_cast<std::uint32_t>(i)));
@@ -51,6 +52,7 @@ struct Boxes {
 
   ModelPlatform platform;
   Arena<C> arena;
+  typename C::Limit limit;
   ColdBox<C> cold;
   hakmem::Context<C> context;
   Shape shape;

@@ -1,4 +1,6 @@
-// The cold box against the model's: which page is lent, tiers, warm pages, budget, decay, trim.
+// The cold box against the model's: which page is lent, tiers, warm pages, budget, limit, decay,
+// trim.
+#include "models/ops.h"
 #include "proptests/box_fixture.h"
 
 namespace hakmem::model {
@@ -30,9 +32,14 @@ void check_cold_box() {
       boxes.advance(step / 16 % 700);
     } else if (step / 16 % 2 == 0) {
       RC_ASSERT(boxes.cold.trim() == boxes.model_cold->trim());
+    } else if (step / 32 % 2 == 0) {
+      const std::size_t hard = limit_level(step / 64, boxes.limit.held(), boxes.shape.unit);
+      const std::size_t soft = limit_level(step / 512, boxes.limit.held(), boxes.shape.unit);
+      boxes.limit.set({soft, hard});
+      boxes.model_cold->limit = {soft < hard ? soft : hard, hard};
     } else {
       const std::size_t budget =
-          boxes.model_cold->lent_bytes + step / 32 % 3 * boxes.shape.page_max;
+          boxes.model_cold->lent_bytes + step / 64 % 3 * boxes.shape.page_max;
       boxes.cold.set_budget(budget);
       boxes.model_cold->budget = budget;
     }

@@ -134,5 +134,19 @@ TEST(Exhaustive, ColdBox) {
           6);
 }
 
+// The memory limit is met, crossed, lowered and lifted with blocks of three heaps about.
+TEST(Exhaustive, Limits) {
+  explore("limits", {{OpKind::kMaxPartial, 0, 0, 9, 0}},
+          {malloc_by(0, 4096),
+           malloc_by(0, 9000),
+           free_by(0, kNewest),
+           free_by(0, kOldest),
+           {OpKind::kLimit, 0, 0, 1, 5},  // soft what is held, hard 8 units more
+           {OpKind::kLimit, 0, 0, 0, 1},  // hard what is held
+           {OpKind::kLimit, 0, 0, 0, 0},  // none
+           {OpKind::kPurge, 0, 0, 0, 0}},
+          4);
+}
+
 }  // namespace
 }  // namespace hakmem::model

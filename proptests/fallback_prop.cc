@@ -50,8 +50,9 @@ void step(Heap& heap, Blocks& blocks, Rng& rng, Allocate&& allocate) {
 template <class C>
 void check_v1() {
   ModelPlatform platform;
+  typename C::Limit limit;
   v1::V1Heap<C> heap;
-  heap.init(platform);
+  heap.init(platform, limit);
   Rng rng(*rc::gen::arbitrary<std::uint32_t>());
   Blocks blocks;
   const std::uint32_t bins = 1 + rng.below(4);
@@ -80,8 +81,9 @@ RC_GTEST_PROP(V1, AgainstAListOfBlocksInProduction, ()) { check_v1<ProductionHar
 template <class C>
 void check_large() {
   ModelPlatform platform;
+  typename C::Limit limit;
   large::LargeHeap<C> heap;
-  heap.init(platform);
+  heap.init(platform, limit);
   Rng rng(*rc::gen::arbitrary<std::uint32_t>());
   Blocks blocks;
   for (std::uint64_t i = 1; i <= 80; ++i) {

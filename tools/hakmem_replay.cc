@@ -26,12 +26,14 @@ namespace {
 using namespace hakmem;
 using model::Trace;
 
-struct RecordedHardened
-    : Config<ProductionGeometry, model::ModelPlatform, StdWorld, kHardenedMitigations,
-             HotCounting::kOn> {};
-struct RecordedPerf
-    : Config<ProductionGeometry, model::ModelPlatform, StdWorld, kPerfMitigations,
-             HotCounting::kOn> {};
+struct RecordedHardened : Config<ProductionGeometry, model::ModelPlatform, StdWorld,
+                                 kHardenedMitigations, HotCounting::kOn> {
+  using Limit = model::WatchedLimit;
+};
+struct RecordedPerf : Config<ProductionGeometry, model::ModelPlatform, StdWorld, kPerfMitigations,
+                             HotCounting::kOn> {
+  using Limit = model::WatchedLimit;
+};
 
 struct Arguments {
   std::vector<std::string> files;

@@ -148,8 +148,31 @@ struct hak_memory {
 
 /* Looks at every page: not for hot paths. */
 HAK_API void hak_memory_get(struct hak_memory* memory);
-/* Gives back what is free; bytes. */
+/* Both give memory back to the system and return how many bytes. hak_purge: what is free now, in
+ * every heap and in what threads left behind that have exited; nothing of it is left for a second
+ * call, and no thread's caches are touched. hak_trim: first what this thread keeps for its own next
+ * calls, then the same. (malloc_trim is hak_trim.) */
 HAK_API size_t hak_trim(void);
+HAK_API size_t hak_purge(void);
+
+/* ---- limits ----
+ * In bytes of blocks' memory, whoever of the heaps has it: pages, v1's chunks, large mappings.
+ * docs/LIMITS.md says what is counted. */
+
+#define HAK_NO_LIMIT SIZE_MAX
+
+struct hak_limit {
+  size_t soft;      /* above it nothing that is free is kept for later; HAK_NO_LIMIT: none */
+  size_t hard;      /* beyond it there is no memory: NULL and ENOMEM, new_handler, bad_alloc */
+  size_t held;      /* at the moment */
+  uint64_t refused; /* times that a heap was refused memory; not all of them reach the program */
+};
+
+/* Instead of HAKMEM_LIMIT_SOFT and HAKMEM_LIMIT_HARD. What is held already stays, but what is free
+ * of it is given back when it is more than `soft`. Without a soft limit it is the hard one. Returns
+ * 0, or EINVAL: soft is above hard. */
+HAK_API int hak_set_limit(size_t soft, size_t hard);
+HAK_API void hak_get_limit(struct hak_limit* limit);
 
 /* ---- about ---- */
 

@@ -25,7 +25,7 @@ class Program:
 def programs(root):
     """Every unit test and property that reaches the boxes, and the random traces."""
     elsewhere = {'entry_cpp', 'entry_flip', 'entry_hak_api', 'entry_routing', 'model_ops', 'v1_churn', 'lock', 'types', 'rng',
-                 'report', 'large_cache', 'large_heap', 'address_table', 'fake_platform', 'v1_chunk', 'v1_heap', 'stats', 'bits'}
+                 'report', 'large_cache', 'large_heap', 'address_table', 'fake_platform', 'v1_chunk', 'v1_heap', 'stats', 'bits', 'settings', 'cgroup'}
     found = [Program('traces', 'models/mutation/traces.cc', 'trace')]
     for path in sorted((root / 'tests/unit').glob('*_test.cc')):
         if path.stem[:-len('_test')] not in elsewhere:

@@ -125,6 +125,12 @@ class Allocator : public Paths {
     const bool both_large = usable > shape_.block_max && n > shape_.block_max;
     return both_large && !remap_fails ? Resize::kResized : Resize::kMoves;
   }
+  // free_sized takes what realloc may have left in a block; once a realloc found no memory to
+  // shrink one with, anything.
+  bool shrink_failed = false;
+  bool may_be_shrunk(std::size_t usable, std::size_t n) const {
+    return stays_in_place(usable, n) || (shrink_failed && n <= usable);
+  }
   bool stays_in_place(std::size_t usable, std::size_t n) const {
     if (n > usable || usable > shape_.block_max) return false;
     return n >= usable / 2 || shape_.bins[shape_.bin_of(n)].block == usable;
@@ -139,6 +145,11 @@ class Allocator : public Paths {
   }
   const PolicySnapshot& policy() const { return policy_; }
   void set_budget(std::size_t bytes) { cold_.budget = bytes; }
+  // `held`: by all heaps. What is free of it goes at once if that is too much.
+  void set_limit(const Cold::Limit& limit, std::size_t held) {
+    cold_.limit = limit;
+    if (held > limit.soft) purge();
+  }
 
   // Bytes of small pages given back.
   std::size_t trim(std::size_t who) {
@@ -147,6 +158,9 @@ class Allocator : public Paths {
       flush_all(contexts_[who]);
       retire_empty_pages(contexts_[who]);
     }
+    return purge();
+  }
+  std::size_t purge() {
     scavenge(kNone);
     return cold_.trim();
   }

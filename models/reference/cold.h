@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "models/reference/page.h"
@@ -30,11 +31,14 @@ class Cold {
         hot_(shape.bins.size()),
         draining_(shape.bins.size()) {}
 
-  // Lends the page to `context`; nullptr over budget, without superslabs, or when the system
-  // refused memory for a new one.
+  // Lends the page to `context`; nullptr over budget or the hard limit, without superslabs, or when
+  // the system refused memory for a new one. Above the soft limit no free page keeps its memory.
   Page* refill(std::size_t bin, std::size_t context, bool commit_fails) {
     const Bin& info = shape_.bins[bin];
     if (budget != 0 && lent_bytes + info.page > budget) return nullptr;
+    const std::size_t others = elsewhere();
+    if (others + lent_bytes + warm_bytes + info.page > limit.soft) trim();
+    if (others + lent_bytes + warm_bytes + info.page > limit.hard) return nullptr;
     const std::size_t i = slab_with_page(bin, commit_fails);
     if (i == kNone) return nullptr;
     Slab& slab = slabs[i];
@@ -65,9 +69,11 @@ class Cold {
     ++warm_pages[info.size_class];
     warm_bytes += info.page;
     place_after_return(i);
+    if (crowded()) cool_all(slab);
   }
 
   void age() { purge_decayed(); }
+  bool crowded() const { return elsewhere() + lent_bytes + warm_bytes > limit.soft; }
 
   std::size_t trim() {
     const std::size_t bytes = warm_bytes;
@@ -93,6 +99,11 @@ class Cold {
 
   std::vector<Slab> slabs;  // those ever committed
   std::size_t budget = 0;   // bytes; 0 = none
+  struct Limit {            // bytes; soft <= hard
+    std::size_t soft = kNone, hard = kNone;
+  } limit;
+  // What v1 and large hold when the limit is asked next: told.
+  std::function<std::size_t()> elsewhere = [] { return std::size_t{0}; };
   std::size_t clock_ms = 0;
   std::size_t lent_bytes = 0, warm_bytes = 0;
   std::array<std::size_t, kClassesMax> warm_pages{};

@@ -243,8 +243,10 @@ class Paths {
     prepare(ctx);
     const std::size_t bin = page.bin;
     if (ctx.magazines[bin].open && ctx.ebb_left == 0) {
-      ctx.ebb_bytes += flush_half_if_full(ctx, bin) * info(bin).block;
-      if (ctx.ebb_bytes >= shape_.ebb_bytes) begin_ebb(ctx);
+      const std::size_t flushed = flush_half_if_full(ctx, bin);
+      ctx.ebb_bytes += flushed * info(bin).block;
+      const bool ebbs = ctx.ebb_bytes >= shape_.ebb_bytes;
+      if (ebbs || (flushed != 0 && cold_.crowded())) begin_ebb(ctx);
     }
     if (ctx.magazines[bin].open && ctx.ebb_left == 0) {
       push(ctx, page, slot);

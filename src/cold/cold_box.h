@@ -4,8 +4,11 @@
 //   refill_page: HOT with a free page -> DRAINING -> FREE (purged if it changes its bin) -> new
 //   retire_page: the page keeps its memory (it is warm). Up to warm_cap such pages of a class stay;
 //                the others are purged, superslab by superslab, once nothing has come to theirs for
-//                one to two decay periods. Time is looked at in refill, retire and age: no thread is
-//                needed, and no owner.
+//                one to two decay periods. Time is looked at in refill, retire and age: no thread
+//                is needed, and no owner.
+//
+// A page is charged to the memory limit (base/memory_limit.h) while it is lent or warm. Above the
+// soft limit none is warm: the refill that would cross it purges all, a retire its superslab's.
 //
 // A superslab serves one bin until it is empty, so a stale pointer never sees another type's
 // blocks. Laws: S1-S4 (laws/slab_laws.h). Tests: tests/unit/cold_test.cc.
@@ -16,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/memory_limit.h"
 #include "cold/cold_interface.h"
 #include "cold/slab_table.h"
 #include "page/arena.h"
@@ -30,11 +34,13 @@ class ColdBox {
   using Geometry = typename C::Geometry;
   using Sizes = typename C::Sizes;
   using Page = SoPage<C>;
+  using Limit = typename C::Limit;
   static constexpr std::uint64_t kDecayPeriodMs = 250;
 
-  bool init(Platform& platform, Arena<C>& arena) noexcept {
+  bool init(Platform& platform, Arena<C>& arena, Limit& limit) noexcept {
     platform_ = &platform;
     arena_ = &arena;
+    limit_ = &limit;
     void* const records = platform.sparse(arena.superslabs() * sizeof(Superslab));
     const LockGuard<C> guard(lock_);
     table_.init(static_cast<Superslab*>(records));
@@ -77,9 +83,7 @@ class ColdBox {
   // Gives back the memory of every free page. Returns the bytes given back.
   std::size_t trim() noexcept {
     const LockGuard<C> guard(lock_);
-    const std::size_t before = table_.totals().warm_bytes;
-    for (std::uint32_t i = 0; i < table_.used(); ++i) purge_pages(table_.cool_down(i));
-    return before - table_.totals().warm_bytes;
+    return cool_everything();
   }
 
   ColdTotals totals() noexcept {
@@ -133,6 +137,14 @@ class ColdBox {
     return within / units_per_page(static_cast<std::uint8_t>(page.bin));
   }
 
+  // Returns the bytes given back.
+  std::size_t cool_everything() noexcept HAKMEM_REQUIRES(lock_) {
+    const std::size_t bytes = table_.totals().warm_bytes;
+    if (bytes == 0) return 0;
+    for (std::uint32_t i = 0; i < table_.used(); ++i) purge_pages(table_.cool_down(i));
+    return bytes;
+  }
+
   // A superslab with a page for the bin: one that serves it, else a FREE one, else a new one.
   std::uint32_t slab_with_page(BinIndex bin) noexcept HAKMEM_REQUIRES(lock_) {
     std::uint32_t i = table_.with_page(bin);
@@ -178,9 +190,17 @@ class ColdBox {
     const LockGuard<C> guard(lock_);
     const std::size_t bytes = SlabTable<Sizes>::page_bytes(bin.value());
     if (budget_ != 0 && table_.totals().lent_bytes + bytes > budget_) return {};
+    if (limit_->crowded(Holder::kPages, bytes)) cool_everything();
+    // A warm page is charged already. But where a charge can be refused, none is left.
+    if (!limit_->charge(Holder::kPages, bytes)) return {};
     const std::uint32_t i = slab_with_page(bin);
-    if (i == Superslab::kNone) return {};
+    if (i == Superslab::kNone) {
+      limit_->refund(Holder::kPages, bytes);
+      return {};
+    }
+    const std::size_t warm = table_.totals().warm_bytes;
     const std::uint32_t k = table_.lend(i);
+    if (table_.totals().warm_bytes != warm) limit_->refund(Holder::kPages, bytes);
     const bool has_guard = (table_[i].guarded & (1u << k)) != 0;
     table_[i].guarded |= 1u << k;
     return {i, k, has_guard};
@@ -231,7 +251,9 @@ class ColdBox {
 
   void take_back(const Page& page) noexcept {
     const LockGuard<C> guard(lock_);
-    table_.take_back(page.slab_ref.value(), page_number(page), period_);
+    const std::uint32_t i = page.slab_ref.value();
+    table_.take_back(i, page_number(page), period_);
+    if (limit_->crowded(Holder::kPages)) purge_pages(table_.cool_down(i));
   }
 
   // Once per period: purges what has been warm for more than one, beyond the caps.
@@ -262,7 +284,7 @@ class ColdBox {
     return i;
   }
 
-  // One call per run of neighbours.
+  // Pages that were warm until now. One call per run of neighbours.
   void purge_pages(const Purge& purge) noexcept {
     if (purge.pages == 0) return;
     const std::uintptr_t base = arena_->slab_address(SlabIndex(purge.slab));
@@ -273,6 +295,7 @@ class ColdBox {
       platform_->purge(reinterpret_cast<void*>(base + first * bytes), count * bytes);
       rest &= count + first == 32 ? 0u : ~0u << (first + count);
     }
+    limit_->refund(Holder::kPages, static_cast<std::size_t>(std::popcount(purge.pages)) * bytes);
   }
 
   // The bin of a superslab changes only while none of its pages is lent or withdrawn.
@@ -282,6 +305,7 @@ class ColdBox {
 
   Platform* platform_ = nullptr;
   Arena<C>* arena_ = nullptr;
+  Limit* limit_ = nullptr;
   Lock<C> lock_;
   SlabTable<Sizes> table_ HAKMEM_GUARDED_BY(lock_);
   std::array<std::uint32_t, kClassesMax> warm_cap_ HAKMEM_GUARDED_BY(lock_){};

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 
+#include "base/memory_limit.h"
 #include "config/geometry.h"
 #include "config/mitigations.h"
 
@@ -19,6 +20,7 @@ struct Config {
   using Geometry = G;
   using Platform = P;
   using World = W;
+  using Limit = MemoryLimit<W>;
   static constexpr Mitigations kMitigations = M;
   static constexpr bool kCountHotPath = H == HotCounting::kOn;
   using Sizes = hakmem::Sizes<G, M.guard_pages ? G::kPageGuardBytes : 0>;

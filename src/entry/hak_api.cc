@@ -83,6 +83,8 @@ std::size_t hak_usable_size(const void* block) {
 
 std::size_t hak_trim() { return heap::trim(); }
 
+std::size_t hak_purge() { return heap::purge(); }
+
 int hak_size_class(std::size_t size) {
   return size <= ProductionGeometry::kBlockMax ? hakmem::class_of_size(size) : -1;
 }

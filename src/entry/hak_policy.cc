@@ -101,6 +101,23 @@ int hak_stats_v3_enable(int on) {
 
 void hak_stats_v3_print() { heap::print_stats_v3(); }
 
+int hak_set_limit(std::size_t soft, std::size_t hard) {
+  if (soft > hard && soft != HAK_NO_LIMIT) return EINVAL;
+  heap::allocator().set_limit({soft, hard});
+  return 0;
+}
+
+void hak_get_limit(hak_limit* limit) {
+  using hakmem::Holder;
+  const auto& now = heap::allocator().limit();
+  const hakmem::LimitBytes bytes = now.get();
+  std::uint64_t refused = 0;
+  for (const Holder holder : {Holder::kPages, Holder::kChunks, Holder::kMappings}) {
+    refused += now.refusals(holder);
+  }
+  *limit = {bytes.soft, bytes.hard, now.held(), refused};
+}
+
 void hak_memory_get(hak_memory* memory) {
   const heap::Totals t = heap::totals();
   *memory = {t.held(),     t.small_held, t.small_live,  t.small_idle,

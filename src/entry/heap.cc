@@ -60,6 +60,7 @@ HAKMEM_COLD void start_slow() noexcept {
       first = true;
       PolicySnapshot policy = policy_from_environment();
       policy.every_call_slow = start_recording();
+      g_allocator.set_limit(limits_from_environment());
       g_allocator.init(policy);
       g_started.store_release(true);  // B1
     }
@@ -203,5 +204,7 @@ std::size_t trim() noexcept {
   ensure_started();
   return with_context([](Ctx* ctx) { return g_allocator.trim(ctx); });
 }
+
+std::size_t purge() noexcept { return allocator().purge(); }
 
 }  // namespace hakmem::heap

@@ -30,7 +30,9 @@ HAKMEM_NOINLINE void deallocate_sized_slow(void* p, std::size_t n, std::size_t a
                                            SizeRule rule, const char* operation) noexcept;
 std::size_t usable_size(const void* p, const char* operation) noexcept;  // bytes; 0 for nullptr
 
-std::size_t trim() noexcept;  // bytes given back to the system
+// Bytes given back to the system: what is free, with or without this thread's own caches.
+std::size_t trim() noexcept;
+std::size_t purge() noexcept;
 
 // This thread's context, attached if need be; nullptr when there is none to be had.
 ProductionContext* context() noexcept;

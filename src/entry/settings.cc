@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "pal/cgroup.h"
 #include "pal/linux.h"
 #include "report/report.h"
 
@@ -58,7 +59,60 @@ std::uint32_t class_mask(const SettingsSource& source) noexcept {
   return profile;
 }
 
+// A decimal number, perhaps with K, M, G or T (powers of 1024, large or small). False when `text`
+// is anything else or too large.
+bool parse_bytes(const char* text, std::size_t& bytes) noexcept {
+  const std::size_t digits = strspn(text, "0123456789");
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < digits; ++i) {
+    if (__builtin_mul_overflow(n, std::size_t{10}, &n)) return false;
+    if (__builtin_add_overflow(n, static_cast<std::size_t>(text[i] - '0'), &n)) return false;
+  }
+  unsigned shift = 0;
+  if (text[digits] != '\0') {
+    constexpr const char* kSuffixes = "KMGTkmgt";
+    const char* const suffix = strchr(kSuffixes, text[digits]);
+    if (suffix == nullptr || text[digits + 1] != '\0') return false;
+    shift = static_cast<unsigned>((suffix - kSuffixes) % 4 + 1) * 10;
+  }
+  if (digits == 0 || n > ~std::size_t{0} >> shift) return false;
+  bytes = n << shift;
+  return true;
+}
+
+// `file`: what `cgroup` stands for.
+std::size_t limit(const SettingsSource& source, const char* name, const char* file) noexcept {
+  const char* const text = source.value_of(name);
+  if (text == nullptr) return LimitBytes::kNone;
+  if (strcmp(text, "cgroup") == 0) return source.cgroup(file);
+  std::size_t bytes = 0;
+  if (parse_bytes(text, bytes)) return bytes == 0 ? LimitBytes::kNone : bytes;
+  source.complain(name, text, "bytes, with K, M, G or T, or cgroup", "no limit");
+  return LimitBytes::kNone;
+}
+
 }  // namespace
+
+LimitBytes limits_from(const SettingsSource& source) noexcept {
+  constexpr const char* kSoft = "HAKMEM_LIMIT_SOFT";
+  LimitBytes limits;
+  limits.hard = limit(source, "HAKMEM_LIMIT_HARD", "memory.max");
+  limits.soft = limit(source, kSoft, "memory.high");
+  if (limits.soft > limits.hard) {
+    // With no soft limit set, free memory is given back where the hard one begins to refuse.
+    if (limits.soft != LimitBytes::kNone) {
+      source.complain(kSoft, source.value_of(kSoft), "at most HAKMEM_LIMIT_HARD",
+                      "HAKMEM_LIMIT_HARD");
+    }
+    limits.soft = limits.hard;
+  }
+  return limits;
+}
+
+LimitBytes limits_from_environment() noexcept {
+  return limits_from({LinuxPlatform::environment, report_bad_environment,
+                      [](const char* file) noexcept { return cgroup_bytes(file); }});
+}
 
 PolicySnapshot policy_from(const SettingsSource& source) noexcept {
   PolicySnapshot policy = default_policy();
@@ -70,7 +124,7 @@ PolicySnapshot policy_from(const SettingsSource& source) noexcept {
 }
 
 PolicySnapshot policy_from_environment() noexcept {
-  return policy_from({LinuxPlatform::environment, report_bad_environment});
+  return policy_from({LinuxPlatform::environment, report_bad_environment, nullptr});
 }
 
 }  // namespace hakmem::heap

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/memory_limit.h"
 #include "cold/cold_box.h"
 #include "front/context_registry.h"
 #include "front/fast_path.h"
@@ -28,7 +29,8 @@ namespace hakmem {
 // What a stated size may differ by from the one that the block was allocated with.
 enum class SizeRule : std::uint8_t {
   kAllocated,    // operator delete: the block still has the size it was allocated with
-  kMayBeShrunk,  // free_sized: realloc may have left a smaller size in it, down to half
+  kMayBeShrunk,  // free_sized: realloc may have left a smaller size in it, down to half; any
+                 // smaller one once a realloc had no memory to shrink a block with
 };
 
 template <class C>
@@ -38,11 +40,12 @@ class Allocator {
   using Sizes = typename C::Sizes;
   using Ctx = Context<C>;
   using Page = SoPage<C>;
+  using Limit = typename C::Limit;
 
   constexpr Allocator() noexcept = default;
   constexpr explicit Allocator(const Platform& platform) noexcept : platform_(platform) {}
 
-  // Once, before anything else.
+  // Once, before anything else but set_limit.
   void init(const PolicySnapshot& policy) noexcept;
 
   // Threads. nullptr: none to be had, which every call below accepts, except `allocate` and
@@ -94,7 +97,17 @@ class Allocator {
   PolicySnapshot policy() const noexcept { return policy_.current(); }
 
   StatsV3 stats() noexcept;
-  std::size_t trim(Ctx* ctx) noexcept;  // bytes given back
+
+  // Both: bytes given back to the system. `purge`: what is free now, in all heaps and in parked
+  // contexts; nothing of it is left for a second call. `trim`: first the caller's own caches, too.
+  std::size_t trim(Ctx* ctx) noexcept;
+  std::size_t purge() noexcept;
+
+  // From now on; what is held beyond it stays, but nothing free of it.
+  void set_limit(const LimitBytes& limit) noexcept {
+    limit_.set(limit);
+    if (limit_.crowded(Holder::kMappings)) purge();
+  }
 
   void fork_prepare() noexcept HAKMEM_UNCHECKED;
   void fork_parent() noexcept HAKMEM_UNCHECKED;
@@ -106,6 +119,7 @@ class Allocator {
   large::LargeHeap<C>& large() noexcept { return large_; }
   ContextRegistry<C>& contexts() noexcept { return contexts_; }
   Platform& platform() noexcept { return platform_; }
+  Limit& limit() noexcept { return limit_; }
 
  private:
   using Contents = large::Contents;
@@ -113,6 +127,7 @@ class Allocator {
   using Ultra = UltraBox<C, ColdBox<C>>;
 
   void* resize_large(void* p, std::size_t old, std::size_t n) noexcept;
+  void* not_shrunk(void* p) noexcept;
   static bool stays_in_place(std::size_t old, std::size_t n) noexcept;
   static std::size_t aligned_bin(std::size_t alignment, std::size_t n) noexcept;
   Hot hot(Ctx& ctx) noexcept { return Hot(arena_, cold_, ctx.so); }
@@ -151,6 +166,8 @@ class Allocator {
   ContextRegistry<C> contexts_;
   v1::V1Heap<C> v1_;
   large::LargeHeap<C> large_;
+  Limit limit_;  // far from what the hot path reads
+  typename C::World::template atomic<bool> shrink_failed_{false};  // some realloc, once
 };
 
 }  // namespace hakmem

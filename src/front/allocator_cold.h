@@ -9,10 +9,10 @@ namespace hakmem {
 template <class C>
 void Allocator<C>::init(const PolicySnapshot& policy) noexcept {
   policy_.init(platform_, policy);
-  v1_.init(platform_);
-  large_.init(platform_);
+  v1_.init(platform_, limit_);
+  large_.init(platform_, limit_);
   if (!arena_.init(platform_)) return;  // v1 and large serve alone
-  if (!cold_.init(platform_, arena_) || !contexts_.init(platform_)) return;
+  if (!cold_.init(platform_, arena_, limit_) || !contexts_.init(platform_)) return;
   set_warm_caps(policy);
 }
 
@@ -74,9 +74,10 @@ void Allocator<C>::set_up_holding(Ctx& ctx) noexcept {
   }
 }
 
-// A thread that has only been freeing for a while may do nothing else for hours. Its magazines would
-// keep nearly empty pages from going back, and nobody but it may touch them: so it keeps none. Its
-// frees go straight to their pages, which costs no more than to collect and then flush them.
+// A thread that has only been freeing for a while may do nothing else for hours. Its magazines
+// would keep nearly empty pages from going back, and nobody but it may touch them: so it keeps
+// none. Its frees go straight to their pages, which costs no more than to collect and then flush
+// them. Above the soft memory limit this begins with the first magazine that overflows.
 template <class C>
 void Allocator<C>::begin_ebb(Ctx& ctx) noexcept {
   ctx.ebb_bytes = 0;
@@ -117,10 +118,16 @@ void Allocator<C>::flush_all(Ctx& ctx) noexcept {
 
 // Memory must not wait for a thread to come back: whoever borrows a page first looks after a few
 // parked contexts that were sent frees, and after large blocks that have been cached for long.
+// Above the soft limit none is cached, nor a chunk of v1.
 template <class C>
 void Allocator<C>::scavenge() noexcept {
   constexpr std::size_t kContextsPerVisit = 2;
-  large_.decay();
+  if (HAKMEM_UNLIKELY(limit_.crowded(Holder::kMappings))) {
+    large_.trim();
+    v1_.unmap_empty();
+  } else {
+    large_.decay();
+  }
   contexts_.scavenge(kContextsPerVisit, [&](Ctx& parked) { drain(parked); });
 }
 
@@ -144,14 +151,24 @@ StatsV3 Allocator<C>::stats() noexcept {
 
 template <class C>
 std::size_t Allocator<C>::trim(Ctx* ctx) noexcept {
+  const std::size_t before = limit_.held_by(Holder::kPages);
   if (ctx != nullptr) {
     prepare(*ctx);
     flush_all(*ctx);
     retire_empty_pages(*ctx);
   }
+  const std::size_t after = limit_.held_by(Holder::kPages);
+  // Above the soft limit pages went back at once; another thread's charges hide some of them.
+  return (before > after ? before - after : 0) + purge();
+}
+
+template <class C>
+std::size_t Allocator<C>::purge() noexcept {
+  const std::size_t before = limit_.held_by(Holder::kPages);
   contexts_.scavenge(~std::size_t{0}, [&](Ctx& parked) { drain(parked); });
+  const std::size_t after = limit_.held_by(Holder::kPages);
   const std::size_t small = arena_.exists() ? cold_.trim() : 0;
-  return small + v1_.trim() + large_.trim();
+  return (before > after ? before - after : 0) + small + v1_.trim() + large_.trim();
 }
 
 // Lock order: contexts, policy, cold, v1, large.

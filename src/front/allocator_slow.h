@@ -142,7 +142,7 @@ void Allocator<C>::deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot) no
     const std::size_t count = (magazine.size() + 1) / 2;
     flush(ctx, magazine, count);
     ctx.ebb_bytes += count * page.block_size;
-    if (ctx.ebb_bytes >= C::Geometry::kEbbBytes) {
+    if (ctx.ebb_bytes >= C::Geometry::kEbbBytes || limit_.crowded(Holder::kPages)) {
       begin_ebb(ctx);
       return give_to_page(ctx, page, slot);
     }
@@ -303,6 +303,8 @@ template <class C>
 bool Allocator<C>::size_fits(const BlockView& live, std::size_t alignment, std::size_t n,
                              SizeRule rule) noexcept {
   if (n > live.block_size) return false;
+  // relaxed: whoever has a block that did not shrink got it from the thread that set this
+  if (rule == SizeRule::kMayBeShrunk && shrink_failed_.load_relaxed()) return true;
   const std::size_t bin = aligned_bin(alignment < kMinBlock ? kMinBlock : alignment, n);
   if (bin == Sizes::kBins) {  // a large block, perhaps of a few bytes at a large alignment
     const std::size_t spare = live.block_size - n;
@@ -330,6 +332,13 @@ void* Allocator<C>::resize_large(void* p, std::size_t old, std::size_t n) noexce
   return resized != nullptr ? resized : large_.resize(ClientPtr(p), n);
 }
 
+// No memory to shrink a block with: it stays as it is, and may be freed with the size asked for.
+template <class C>
+void* Allocator<C>::not_shrunk(void* p) noexcept {
+  shrink_failed_.store_relaxed(true);  // relaxed: see size_fits
+  return p;
+}
+
 template <class C>
 void* Allocator<C>::reallocate(Ctx* ctx, void* p, std::size_t n) noexcept {
   BlockView view = locate(p);
@@ -344,7 +353,7 @@ void* Allocator<C>::reallocate(Ctx* ctx, void* p, std::size_t n) noexcept {
     if (resized != nullptr) return resized;
   }
   void* const moved = allocate_slow(ctx, n);
-  if (moved == nullptr) return n <= old ? p : nullptr;
+  if (moved == nullptr) return n <= old ? not_shrunk(p) : nullptr;
   std::memcpy(moved, p, n < old ? n : old);
   deallocate_slow(ctx, p, "realloc");
   return moved;

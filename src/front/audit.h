@@ -28,7 +28,8 @@ class Auditor {
 
   // The id of the first broken law, nullptr when all hold.
   Broken run() noexcept {
-    if (!a_.arena().exists()) return laws::kHolds;
+    const Broken uncharged = laws::a2_what_is_held_is_charged(charges());
+    if (uncharged != laws::kHolds || !a_.arena().exists()) return uncharged;
     heap_ = {};
     heap_.states_tell_cached = C::kMitigations.check_frees;
     Broken broken = slabs();
@@ -58,6 +59,16 @@ class Auditor {
   Page& head(std::uint32_t slab, std::uint32_t k) noexcept {
     const std::uint32_t bin = a_.cold().record_for_test(SlabIndex(slab)).bin;
     return a_.arena().page(a_.arena().first_unit(SlabIndex(slab)) + k * units_per_page(bin));
+  }
+
+  laws::ChargesView charges() noexcept {
+    const auto& limit = a_.limit();
+    const ColdTotals pages = a_.arena().exists() ? a_.cold().totals() : ColdTotals{};
+    return {
+        {limit.held_by(Holder::kPages), limit.held_by(Holder::kChunks),
+         limit.held_by(Holder::kMappings)},
+        {pages.lent_bytes + pages.warm_bytes, a_.v1().bytes_charged(), a_.large().bytes_charged()},
+        limit.held()};
   }
 
   // ---- superslabs

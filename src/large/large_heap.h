@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/memory_limit.h"
 #include "base/types.h"
 #include "config/geometry.h"
 #include "large/mapping.h"
@@ -37,10 +38,11 @@ class LargeHeap {
 
   constexpr LargeHeap() noexcept = default;
 
-  void init(P& platform) noexcept {
+  void init(P& platform, typename C::Limit& limit) noexcept {
     const LockGuard<C> guard(lock_);
     platform_ = &platform;
-    mapper_.init(platform);
+    limit_ = &limit;
+    mapper_.init(platform, limit);
     table_.init(platform);
   }
 
@@ -136,6 +138,16 @@ class LargeHeap {
     const LockGuard<C> guard(lock_);
     return cache_.bytes();
   }
+  // What the memory limit is charged. O(blocks): for audits.
+  std::size_t bytes_charged() noexcept {
+    const LockGuard<C> guard(lock_);
+    std::size_t bytes = cache_.block_bytes();
+    table_.for_each([&](const Mapping& m) noexcept {
+      bytes += m.length;
+      return true;
+    });
+    return bytes;
+  }
 
   // Around fork(): the parent holds the lock, so that the child gets a consistent heap.
   void lock_for_fork() noexcept HAKMEM_UNCHECKED { lock_.lock(); }
@@ -226,7 +238,8 @@ class LargeHeap {
   }
 
   void keep_or_unmake(const Mapping& m) noexcept {
-    if (!MappingCache::accepts(m) || (kHideCached && !platform_->protect(m.block(), m.length))) {
+    const bool keeps = MappingCache::accepts(m) && !limit_->crowded(Holder::kMappings);
+    if (!keeps || (kHideCached && !platform_->protect(m.block(), m.length))) {
       mapper_.unmake(m);
       make_room(0);
       return;
@@ -263,6 +276,7 @@ class LargeHeap {
   }
 
   P* platform_ = nullptr;
+  typename C::Limit* limit_ = nullptr;
   Mapper<C> mapper_;
   Lock<C> lock_;
   AddressTable<P, Mapping> table_ HAKMEM_GUARDED_BY(lock_);

@@ -3,6 +3,8 @@
 //
 //   |front guard| block: key .. key + length |back guard|
 //
+// Its bytes without the guards are charged to the memory limit.
+//
 // Where the system has no cheap guards, each costs it two more mappings, of which a process has
 // only about 65 000; beyond kProtectedGuardsMax guards new blocks therefore go without.
 #pragma once
@@ -11,6 +13,7 @@
 #include <cstdint>
 
 #include "base/bits.h"
+#include "base/memory_limit.h"
 #include "config/mitigations.h"
 
 namespace hakmem::large {
@@ -31,7 +34,12 @@ class Mapper {
  public:
   using P = typename C::Platform;
 
-  void init(P& platform) noexcept { platform_ = &platform; }
+  using Limit = typename C::Limit;
+
+  void init(P& platform, Limit& limit) noexcept {
+    platform_ = &platform;
+    limit_ = &limit;
+  }
 
   std::size_t page_length(std::size_t n) noexcept {
     const std::size_t page = platform_->page_bytes();
@@ -44,8 +52,12 @@ class Mapper {
     const std::size_t slack = alignment > page ? alignment : 0;
     const std::size_t extra = 2 * guard_bytes();
     if (slack > PTRDIFF_MAX - extra || length > PTRDIFF_MAX - extra - slack) return {};
+    if (!limit_->charge(Holder::kMappings, length)) return {};
     void* const memory = platform_->map(length + extra + slack, page);
-    if (memory == nullptr) return {};
+    if (memory == nullptr) {
+      limit_->refund(Holder::kMappings, length);
+      return {};
+    }
     const auto begin = reinterpret_cast<std::uintptr_t>(memory);
     Mapping m;
     m.front = m.back = guard_bytes();
@@ -61,11 +73,13 @@ class Mapper {
   void unmake(const Mapping& m) noexcept {
     protected_.fetch_add_relaxed(std::size_t{0} - m.costly);  // a budget only
     unmap_range(m.key - m.front, m.key + m.length + m.back);
+    limit_->refund(Holder::kMappings, m.length);
   }
 
   // Gives the tail back and puts the guard behind what stays. Requires: length < m.length.
   Mapping shrink(Mapping m, std::size_t length) noexcept {
     unmap_range(m.key + length + m.back, m.key + m.length + m.back);
+    limit_->refund(Holder::kMappings, m.length - length);
     m.length = length;
     guard(m, m.key + length, m.back);
     return m;
@@ -78,8 +92,12 @@ class Mapper {
     const std::size_t front = m.costly == 0 ? m.front : 0;
     const std::size_t back = guard_bytes();
     void* const from = reinterpret_cast<void*>(m.key - front);
+    if (!limit_->charge(Holder::kMappings, length - m.length)) return {};
     void* const to = platform_->remap(from, front + m.length, front + length + back);
-    if (to == nullptr) return {};
+    if (to == nullptr) {
+      limit_->refund(Holder::kMappings, length - m.length);
+      return {};
+    }
     Mapping grown{reinterpret_cast<std::uintptr_t>(to) + front, length, front, back, 0};
     if (grown.key == m.key) {
       grown.front = m.front;  // nothing was behind it
@@ -113,6 +131,7 @@ class Mapper {
   }
 
   P* platform_ = nullptr;
+  Limit* limit_ = nullptr;
   typename C::World::template atomic<std::size_t> protected_{0};
 };
 

@@ -64,6 +64,12 @@ class MappingCache {
   Mapping take_any() noexcept { return count_ == 0 ? Mapping{} : remove(count_ - 1); }
 
   std::size_t bytes() const noexcept { return bytes_; }
+  // Without guards.
+  std::size_t block_bytes() const noexcept {
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < count_; ++i) bytes += kept_[i].mapping.length;
+    return bytes;
+  }
   std::size_t count() const noexcept { return count_; }
 
  private:

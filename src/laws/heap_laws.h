@@ -1,9 +1,13 @@
-// The law of the whole v3 heap.
+// The laws of the whole heap.
 //
 //   A1  over all lent pages: free-listed + live + cached + remote slots = carved slots, and, in
 //       flavours with checks, as many slots are CACHED as there are places in use in magazines
+//   A2  what the memory limit was charged by each heap is what that heap holds, and the total is
+//       their sum
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "laws/page_laws.h"
@@ -33,6 +37,18 @@ constexpr Broken a1_no_slot_is_lost(const HeapView& heap) noexcept {
   const bool in_magazines =
       heap.states_tell_cached ? heap.cached == heap.in_magazines : heap.in_magazines <= heap.live;
   return law("A1", all && in_magazines);
+}
+
+// By holder (base/memory_limit.h).
+struct ChargesView {
+  std::array<std::size_t, 3> charged{};
+  std::array<std::size_t, 3> held{};
+  std::size_t total = 0;
+};
+
+constexpr Broken a2_what_is_held_is_charged(const ChargesView& v) noexcept {
+  const std::size_t sum = v.held[0] + v.held[1] + v.held[2];
+  return law("A2", v.charged == v.held && v.total == sum);
 }
 
 }  // namespace hakmem::laws

@@ -1,6 +1,7 @@
 // The chunks of one v1 heap: maps them on demand, finds the one that an address lies in, hands out
 // and takes back groups of cells, and unmaps a chunk when nothing is left in it (one stays warm, so
-// that a program at the edge does not map and unmap in turns).
+// that a program at the edge does not map and unmap in turns). Above the soft limit none stays, and
+// free cells hold no memory. A chunk is charged to the memory limit whole.
 //
 // Chunks with free cells are listed by the greatest group they can serve; the fullest that fits is
 // used first. Not thread-safe: V1Heap holds the lock.
@@ -11,6 +12,7 @@
 #include <cstdint>
 
 #include "base/bits.h"
+#include "base/memory_limit.h"
 #include "pal/address_table.h"
 #include "v1/chunk.h"
 
@@ -26,9 +28,11 @@ class ChunkMap {
  public:
   using L = Layout<C>;
   using P = typename C::Platform;
+  using Limit = typename C::Limit;
 
-  void init(P& platform) noexcept {
+  void init(P& platform, Limit& limit) noexcept {
     platform_ = &platform;
+    limit_ = &limit;
     table_.init(platform);
   }
 
@@ -58,23 +62,30 @@ class ChunkMap {
     chunk->free_cells |= mask;
     chunk->dirty_cells |= mask;
     relist(chunk);
-    if (chunk->free_cells != L::all_cells()) return 0;
+    const bool crowded = limit_->crowded(Holder::kChunks);
+    if (chunk->free_cells != L::all_cells()) return crowded ? purge_cells(chunk) : 0;
     ++empty_chunks_;
-    return empty_chunks_ > kWarmChunks ? unmap_chunk(chunk) : 0;
+    return empty_chunks_ > (crowded ? 0 : kWarmChunks) ? unmap_chunk(chunk) : 0;
   }
 
   // Gives back empty chunks and the memory of free cells; returns bytes.
   std::size_t trim() noexcept {
+    std::size_t bytes = unmap_empty();
+    table_.for_each([&](ChunkRecord& record) noexcept {
+      bytes += purge_cells(static_cast<Chunk<C>*>(record.chunk));
+      return true;
+    });
+    return bytes;
+  }
+
+  // Gives back empty chunks; returns bytes.
+  std::size_t unmap_empty() noexcept {
     std::size_t bytes = 0;
     for (Chunk<C>* chunk = lists_[L::kOrders].first(); chunk != nullptr;) {
       Chunk<C>* const next = chunk->next;  // in this list every cell of a chunk is free
       bytes += unmap_chunk(chunk);
       chunk = next;
     }
-    table_.for_each([&](ChunkRecord& record) noexcept {
-      bytes += purge_cells(static_cast<Chunk<C>*>(record.chunk));
-      return true;
-    });
     return bytes;
   }
 
@@ -106,6 +117,13 @@ class ChunkMap {
   }
 
   Chunk<C>* map_chunk() noexcept {
+    if (!limit_->charge(Holder::kChunks, L::kChunkBytes)) return nullptr;
+    Chunk<C>* const chunk = map_charged_chunk();
+    if (chunk == nullptr) limit_->refund(Holder::kChunks, L::kChunkBytes);
+    return chunk;
+  }
+
+  Chunk<C>* map_charged_chunk() noexcept {
     void* const memory = platform_->map(L::kChunkBytes, L::kChunkBytes);
     if (memory == nullptr) return nullptr;
     void* const meta = platform_->sparse(sizeof(Chunk<C>));
@@ -130,6 +148,7 @@ class ChunkMap {
     --empty_chunks_;
     platform_->unsparse(chunk, sizeof(Chunk<C>));
     platform_->unmap(reinterpret_cast<void*>(base), L::kChunkBytes);
+    limit_->refund(Holder::kChunks, L::kChunkBytes);
     return L::kChunkBytes + meta_bytes();
   }
 
@@ -145,6 +164,7 @@ class ChunkMap {
   }
 
   P* platform_ = nullptr;
+  Limit* limit_ = nullptr;
   AddressTable<P, ChunkRecord> table_;
   std::array<List<Chunk<C>>, L::kOrders + 1> lists_;  // by Chunk::listed; [0] is not used
   std::size_t empty_chunks_ = 0;

@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "base/bits.h"
+#include "base/memory_limit.h"
 #include "base/types.h"
 #include "report/fault.h"
 #include "v1/chunk_map.h"
@@ -36,7 +37,10 @@ class RunHeap {
   using P = typename C::Platform;
   using Entry = typename Run<C>::Entry;
 
-  void init(P& platform) noexcept { chunks_.init(platform); }
+  void init(P& platform, typename C::Limit& limit) noexcept {
+    limit_ = &limit;
+    chunks_.init(platform, limit);
+  }
 
   static constexpr bool serves(BinIndex bin) noexcept {
     const std::uint8_t size_class = Sizes::info(bin).size_class;
@@ -95,7 +99,8 @@ class RunHeap {
     if (was_full) partial_[run->bin].push(run);
     // A bin keeps one run, so that one block going in and out does not set up a run each time.
     const bool only_one = partial_[run->bin].first() == run && run->next == nullptr;
-    if (run->live == 0 && !only_one) release_run(run);
+    const bool keeps = only_one && !limit_->crowded(Holder::kChunks);
+    if (run->live == 0 && !keeps) release_run(run);
     return true;
   }
 
@@ -104,6 +109,9 @@ class RunHeap {
     const std::size_t unmapped = release_empty_runs().bytes;
     return unmapped + chunks_.trim();
   }
+
+  // Gives back empty chunks, for a call that may come often; returns bytes.
+  std::size_t unmap_empty() noexcept { return chunks_.unmap_empty(); }
 
   std::size_t live_blocks(BinIndex bin) const noexcept { return live_[bin.value()]; }
   std::size_t bytes_mapped() const noexcept { return chunks_.bytes_mapped(); }
@@ -189,6 +197,7 @@ class RunHeap {
     return total;
   }
 
+  typename C::Limit* limit_ = nullptr;
   ChunkMap<C> chunks_;
   std::array<List<Run<C>>, Sizes::kBins> partial_;  // runs with a free slot, by bin
   std::array<std::size_t, Sizes::kBins> live_{};    // blocks handed out, by bin

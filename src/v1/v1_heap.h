@@ -28,10 +28,10 @@ class V1Heap {
 
   constexpr V1Heap() noexcept = default;
 
-  void init(typename C::Platform& platform) noexcept {
+  void init(typename C::Platform& platform, typename C::Limit& limit) noexcept {
     const LockGuard<C> guard(lock_);
-    tiny_.init(platform);
-    pool_.init(platform);
+    tiny_.init(platform, limit);
+    pool_.init(platform, limit);
   }
 
   // nullptr when out of memory. The contents are arbitrary. Ensures: aligned to the greatest power
@@ -87,6 +87,12 @@ class V1Heap {
     return tiny_.trim() + pool_.trim();
   }
 
+  // Only empty chunks, which is quick; returns bytes.
+  std::size_t unmap_empty() noexcept {
+    const LockGuard<C> guard(lock_);
+    return tiny_.unmap_empty() + pool_.unmap_empty();
+  }
+
   // Blocks out at the moment, those in the front cache included.
   std::size_t live_blocks(BinIndex bin) noexcept {
     const LockGuard<C> guard(lock_);
@@ -95,6 +101,12 @@ class V1Heap {
   std::size_t bytes_mapped() noexcept {
     const LockGuard<C> guard(lock_);
     return tiny_.bytes_mapped() + pool_.bytes_mapped();
+  }
+
+  // What the memory limit is charged.
+  std::size_t bytes_charged() noexcept {
+    const LockGuard<C> guard(lock_);
+    return (tiny_.chunks() + pool_.chunks()) * Layout<C>::kChunkBytes;
   }
 
   // Around fork(): the parent holds the lock, so that the child gets a consistent heap.

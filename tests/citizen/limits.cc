@@ -1,6 +1,7 @@
 // Address space runs out: malloc and its family give nullptr with ENOMEM, operator new calls its
 // new_handler and throws, and afterwards everything works as before.
-// Usage: limits MIB, the RLIMIT_AS that the program gives itself from its very start.
+// Usage: limits MIB [hard], the RLIMIT_AS, or HAKMEM_LIMIT_HARD, that the program gives itself from
+// its very start.
 #include <sys/resource.h>
 
 #include <new>
@@ -108,12 +109,17 @@ void exhaust(std::size_t bytes, std::size_t limit_bytes) {
   check(first * bytes >= limit_bytes / 2, "half of the limit never becomes memory of the program");
 }
 
-}  // namespace
+// Both return when the process runs under the limit, after a new start.
+void limit_the_heap(long mib, char** arguments) {
+  constexpr const char* kName = "HAKMEM_LIMIT_HARD";
+  if (std::getenv(kName) != nullptr) return;
+  const std::string value = std::to_string(mib) + "M";
+  check(setenv(kName, value.c_str(), 1) == 0, "setenv");
+  execv("/proc/self/exe", arguments);
+  check(false, "execv");
+}
 
-int main(int, char** arguments) {
-  citizen::watchdog();
-  check(citizen::is_preloaded(), "the library is not preloaded");
-  const long mib = std::atol(arguments[1]);
+void limit_address_space(long mib, char** arguments) {
   rlimit limit{};
   getrlimit(RLIMIT_AS, &limit);
   if (limit.rlim_cur == RLIM_INFINITY) {
@@ -122,7 +128,21 @@ int main(int, char** arguments) {
     execv("/proc/self/exe", arguments);
     check(false, "execv");
   }
-  std::printf("RLIMIT_AS %ld MiB\n", mib);
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  citizen::watchdog();
+  check(citizen::is_preloaded(), "the library is not preloaded");
+  const long mib = std::atol(arguments[1]);
+  const bool hard = count > 2;
+  if (hard) {
+    limit_the_heap(mib, arguments);
+  } else {
+    limit_address_space(mib, arguments);
+  }
+  std::printf("%s %ld MiB\n", hard ? "HAKMEM_LIMIT_HARD" : "RLIMIT_AS", mib);
   const auto bytes = static_cast<std::size_t>(mib) << 20;
   exhaust(bytes / 32, bytes);
   if (mib > 1024) return 0;  // smaller blocks would take long to run out

@@ -39,12 +39,13 @@ template <class C>
 struct Box {
   EarlyPlatform platform;
   Arena<C> arena;
+  typename C::Limit limit;
   ColdBox<C> cold;
   std::unique_ptr<Context<C>> context = std::make_unique<Context<C>>();
 
   Box() {
     arena.init(platform);
-    cold.init(platform, arena);
+    cold.init(platform, arena, limit);
   }
   SoPage<C>* borrow(std::size_t n) {
     return cold.refill_page(bin_of<C>(n), {context.get(), nullptr});

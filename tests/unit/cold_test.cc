@@ -265,8 +265,9 @@ TEST(ColdWarm, PagesThatAreBeingPurgedCannotBeBorrowed) {
   MeanwhilePlatform platform;
   Arena<Meanwhile> arena;
   arena.init(platform);
+  Meanwhile::Limit limit;
   ColdBox<Meanwhile> cold;
-  cold.init(platform, arena);
+  cold.init(platform, arena, limit);
   cold.set_warm_cap(3, 1);  // some pages stay warm: the superslab is purged in part
   auto context = std::make_unique<Context<Meanwhile>>();
   const auto borrow = [&](std::size_t size) {
@@ -363,8 +364,9 @@ TEST(ColdRefusal, NoTableNoBox) {
   Arena<Small> arena;
   arena.init(platform);
   platform.fail_after(Call::kSparse, 0);
+  Small::Limit limit;
   ColdBox<Small> cold;
-  EXPECT_FALSE(cold.init(platform, arena));
+  EXPECT_FALSE(cold.init(platform, arena, limit));
 }
 
 TEST(ColdGuards, EveryPageEndsInOneAndTheyOutliveRetirement) {

@@ -279,6 +279,85 @@ TEST(HakMemory, FollowsWhatTheProgramHolds) {
   for (void* p : blocks) ASSERT_EQ(hak_page_of(p, nullptr), nullptr) << "its page is still lent";
 }
 
+hak_limit limit() {
+  hak_limit now;
+  hak_get_limit(&now);
+  return now;
+}
+
+TEST(HakPurge, LeavesThisThreadsCacheAlone) {
+  hak_trim();
+  void* const p = hak_malloc(100);
+  hak_free(p);
+  hak_free(hak_malloc(8 << 20));
+  EXPECT_GE(hak_purge(), size_t{8} << 20);
+  EXPECT_EQ(hak_purge(), 0u);
+  EXPECT_EQ(memory().large_idle, 0u);
+  EXPECT_EQ(hak_malloc(100), p);
+  hak_free(p);
+}
+
+TEST(HakLimit, NoneAtFirst) {
+  EXPECT_EQ(limit().soft, HAK_NO_LIMIT);
+  EXPECT_EQ(limit().hard, HAK_NO_LIMIT);
+}
+
+TEST(HakLimit, SoftAboveHardIsRefused) {
+  const size_t bytes = size_t{1} << 40;
+  EXPECT_EQ(hak_set_limit(bytes + 1, bytes), EINVAL);
+  EXPECT_EQ(limit().hard, HAK_NO_LIMIT) << "nothing has changed";
+  EXPECT_EQ(hak_set_limit(bytes, bytes), 0);
+  EXPECT_EQ(hak_set_limit(bytes, bytes + 1), 0);
+  EXPECT_EQ(limit().soft, bytes);
+  EXPECT_EQ(limit().hard, bytes + 1);
+  EXPECT_EQ(hak_set_limit(HAK_NO_LIMIT, bytes), 0);
+  EXPECT_EQ(limit().soft, bytes);
+  EXPECT_EQ(hak_set_limit(HAK_NO_LIMIT, HAK_NO_LIMIT), 0);
+}
+
+// Every heap is refused in turn; what is free of another is given up before the program is told.
+TEST(HakLimit, BeyondTheHardOneIsEnomem) {
+  hak_trim();
+  const size_t room = size_t{24} << 20;
+  ASSERT_EQ(hak_set_limit(HAK_NO_LIMIT, limit().held + room), 0);
+  for (const size_t bytes : {size_t{1000}, size_t{100000}, size_t{1} << 20}) {
+    const uint64_t refused = limit().refused;
+    void* chain = nullptr;
+    size_t total = 0;
+    errno = 0;
+    for (void* p; (p = hak_malloc(bytes)) != nullptr; total += bytes) {
+      std::memcpy(p, &chain, sizeof chain);
+      chain = p;
+    }
+    EXPECT_EQ(errno, ENOMEM);
+    EXPECT_GT(limit().refused, refused);
+    EXPECT_LE(limit().held, limit().hard);
+    EXPECT_GT(total, room / 2) << "what other sizes left free was given up";
+    EXPECT_EQ(hak_calloc(1, room), nullptr);
+    void* const grown = hak_realloc(chain, room);
+    EXPECT_EQ(grown, nullptr);
+    while (chain != nullptr) {
+      void* const p = chain;
+      std::memcpy(&chain, p, sizeof chain);
+      hak_free(p);
+    }
+  }
+  hak_trim();
+  EXPECT_EQ(hak_set_limit(HAK_NO_LIMIT, HAK_NO_LIMIT), 0);
+  void* const p = hak_malloc(2 * room);
+  EXPECT_NE(p, nullptr);
+  hak_free(p);
+}
+
+TEST(HakLimit, LoweringTheSoftOneGivesBackWhatIsFree) {
+  hak_free(hak_malloc(8 << 20));
+  ASSERT_GE(memory().large_idle, size_t{8} << 20);
+  ASSERT_EQ(hak_set_limit(limit().held - 1, HAK_NO_LIMIT), 0);
+  EXPECT_EQ(memory().large_idle, 0u);
+  EXPECT_EQ(memory().small_idle, 0u);
+  EXPECT_EQ(hak_set_limit(HAK_NO_LIMIT, HAK_NO_LIMIT), 0);
+}
+
 TEST(HakAbout, VersionNamesTheFlavour) {
   const std::string version = hak_version();
   EXPECT_EQ(version.rfind("hakmem-", 0), 0u);

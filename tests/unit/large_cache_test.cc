@@ -95,7 +95,7 @@ TEST(MappingCache, BoundsTheNumberToo) {
 template <class C>
 class LargeCache : public testing::Test {
  protected:
-  LargeCache() { heap_.init(platform_); }
+  LargeCache() { heap_.init(platform_, limit_); }
   ~LargeCache() override { EXPECT_EQ(platform_.foreign_calls(), 0u); }
 
   static constexpr std::size_t kGuards = C::kMitigations.guard_pages ? 2 * kPage : 0;
@@ -106,6 +106,7 @@ class LargeCache : public testing::Test {
   void give(const void* p) { ASSERT_EQ(heap_.deallocate(ClientPtr(p)).fault, Fault::kNone); }
 
   FakePlatform platform_;
+  typename C::Limit limit_;
   large::LargeHeap<C> heap_;
 };
 using Configs = testing::Types<Hardened, Perf>;
@@ -223,8 +224,9 @@ TYPED_TEST(LargeCache, IsGivenUpWhenTheSystemRunsOut) {
 
 TEST(LargeCacheHardened, ABlockThatCannotBeHiddenOrShownIsNotKept) {
   FakePlatform platform;
+  MemoryLimit<StdWorld> limit;
   large::LargeHeap<Hardened> heap;
-  heap.init(platform);
+  heap.init(platform, limit);
   void* const p = heap.allocate(kMiB, kPage);
   platform.fail_nth(Call::kProtect, 1);
   heap.deallocate(ClientPtr(p));

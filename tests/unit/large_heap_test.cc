@@ -31,7 +31,7 @@ class LargeHeap : public testing::Test {
  protected:
   static constexpr bool kGuards = C::kMitigations.guard_pages;
 
-  LargeHeap() { heap_.init(platform_); }
+  LargeHeap() { heap_.init(platform_, limit_); }
   ~LargeHeap() override { EXPECT_EQ(platform_.foreign_calls(), 0u); }
 
   char* take(std::size_t n, std::size_t alignment = kPage) {
@@ -55,6 +55,7 @@ class LargeHeap : public testing::Test {
   }
 
   FakePlatform platform_;
+  typename C::Limit limit_;
   large::LargeHeap<C> heap_;
 };
 using Configs = testing::Types<Hardened, Perf>;
@@ -323,8 +324,9 @@ TYPED_TEST(LargeHeap, ForkHooksHoldTheLock) {
 // Where guards cost mappings, their number is bounded, and freeing returns the budget.
 TEST(LargeHeapGuards, GuardsThatCostMappingsAreBudgeted) {
   FakePlatform platform;
+  MemoryLimit<StdWorld> limit;
   large::LargeHeap<Hardened> heap;
-  heap.init(platform);
+  heap.init(platform, limit);
   platform.fail_after(Call::kGuard, 0);
   platform.fail_after(Call::kUnguard, 0);
   std::vector<void*> blocks;
@@ -342,7 +344,8 @@ TEST(LargeHeapGuards, GuardsThatCostMappingsAreBudgeted) {
 
 TEST(LargeHeapStart, IsConstantInitialized) {
   FakePlatform platform;
-  constant_initialized.init(platform);
+  MemoryLimit<StdWorld> limit;
+  constant_initialized.init(platform, limit);
   EXPECT_EQ(constant_initialized.locate(ClientPtr(&platform)).fault, Fault::kNotMine);
 }
 

@@ -230,5 +230,27 @@ TEST(PlainViews, SlotsOfTheHeap) {
   EXPECT_STREQ(laws::a1_no_slot_is_lost(heap), "A1");
 }
 
+TEST(PlainViews, ChargesOfTheLimit) {
+  laws::ChargesView view{{1, 2, 3}, {1, 2, 3}, 6};
+  EXPECT_EQ(laws::a2_what_is_held_is_charged(view), kHolds);
+  view.total = 5;
+  EXPECT_STREQ(laws::a2_what_is_held_is_charged(view), "A2");
+  view.total = 6;
+  view.charged = {2, 1, 3};
+  EXPECT_STREQ(laws::a2_what_is_held_is_charged(view), "A2");
+}
+
+TEST(RealStructures, ChargesOfTheLimit) {
+  for (const Holder holder : {Holder::kPages, Holder::kChunks, Holder::kMappings}) {
+    Heap<Small> heap;
+    heap.take(100);
+    heap.take(10000);
+    heap.allocator->v1().allocate(bin_of<Small>(64));
+    EXPECT_EQ(heap.audit(), kHolds);
+    heap.allocator->limit().charge(holder, 1);
+    EXPECT_STREQ(heap.audit(), "A2");
+  }
+}
+
 }  // namespace
 }  // namespace hakmem::test

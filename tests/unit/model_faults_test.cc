@@ -115,5 +115,42 @@ TEST(FaultsReachTheProgram, NothingMappedIsNoBlock) {
   EXPECT_TRUE(run.finish());
 }
 
+// Every heap is refused what it would have to take; what it has it still hands out.
+TEST(FaultsReachTheProgram, TheHardLimitIsRefusedByEveryHeapAndLiftedAgain) {
+  Lockstep<SmallHardened> run({});
+  ASSERT_TRUE(run.step({OpKind::kMalloc, 0, 0, 100, 0}));
+  ASSERT_TRUE(run.step({OpKind::kLimit, 0, 0, 0, 1}));  // what is held, and no more
+  ASSERT_TRUE(run.step({OpKind::kMalloc, 0, 0, 4000, 0}));
+  ASSERT_TRUE(run.step({OpKind::kMalloc, 0, 0, 10000, 0}));
+  EXPECT_EQ(run.blocks().size(), 1u);
+  EXPECT_EQ(run.real().limit().refusals(Holder::kPages), 1u);
+  EXPECT_EQ(run.real().limit().refusals(Holder::kChunks), 1u);
+  EXPECT_EQ(run.real().limit().refusals(Holder::kMappings), 1u);
+  ASSERT_TRUE(run.step({OpKind::kMalloc, 0, 0, 100, 0}));
+  EXPECT_EQ(run.blocks().size(), 2u) << "out of the page that is there";
+  ASSERT_TRUE(run.step({OpKind::kLimit, 0, 0, 0, 0}));
+  ASSERT_TRUE(run.step({OpKind::kMalloc, 0, 0, 4000, 0}));
+  EXPECT_EQ(run.blocks().size(), 3u);
+  EXPECT_TRUE(run.finish_empty()) << run.failure();
+}
+
+// The block stays, and may be freed by the size that was asked for.
+TEST(FaultsReachTheProgram, ABlockThatCannotShrinkIsFreedWithItsNewSize) {
+  for (const OpKind refusing : {OpKind::kLimit, OpKind::kMemoryFails}) {
+    Lockstep<SmallHardened> run({});
+    ASSERT_TRUE(run.step({OpKind::kMalloc, 0, 0, 4096, 0}));
+    ASSERT_TRUE(run.step({OpKind::kWrongSize, 0, 0, 32, 0}));
+    ASSERT_TRUE(run.step({OpKind::kCommitFails, 0, 0, 0, 1}));
+    ASSERT_TRUE(run.step({refusing, 0, 0, 0, 1}));
+    ASSERT_TRUE(run.step({OpKind::kRealloc, 0, 0, 32, 0}));
+    const Block& block = run.blocks().at(run.blocks().pick(0));
+    EXPECT_TRUE(block.stuck);
+    EXPECT_EQ(block.asked, 32u);
+    ASSERT_TRUE(run.step({OpKind::kWrongSize, 0, 0, 32, 0}));
+    ASSERT_TRUE(run.step({OpKind::kFreeSized, 0, 0, 0, 0})) << run.failure();
+    EXPECT_TRUE(run.finish()) << run.failure();
+  }
+}
+
 }  // namespace
 }  // namespace hakmem::model

@@ -26,10 +26,11 @@ class V1Chunk : public testing::Test {
   static constexpr std::size_t kCellBytes = v1::Layout<C>::kCellBytes;
   static constexpr unsigned kOrders = v1::Layout<C>::kOrders;
 
-  V1Chunk() { map_.init(platform_); }
+  V1Chunk() { map_.init(platform_, limit_); }
   ~V1Chunk() override { EXPECT_EQ(platform_.foreign_calls(), 0u); }
 
   FakePlatform platform_;
+  typename C::Limit limit_;
   v1::ChunkMap<C> map_;
 };
 using Configs = testing::Types<Production, Small>;
@@ -163,8 +164,9 @@ TYPED_TEST(V1Chunk, AFailedMappingLeavesNothingBehind) {
   for (const Call kind : {Call::kMap, Call::kSparse}) {
     for (std::uint64_t nth = 1; nth <= 2; ++nth) {
       FakePlatform platform;
+      MemoryLimit<StdWorld> limit;
       v1::ChunkMap<TypeParam> map;
-      map.init(platform);
+      map.init(platform, limit);
       platform.fail_nth(kind, nth);
       std::size_t first = 0;
       auto* const chunk = map.take_cells(0, &first);

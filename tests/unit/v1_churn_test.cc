@@ -38,7 +38,7 @@ bool intact(const Block& b) {
 template <class C>
 class V1Churn : public testing::Test {
  protected:
-  V1Churn() { heap_.init(platform_); }
+  V1Churn() { heap_.init(platform_, limit_); }
   ~V1Churn() override { EXPECT_EQ(platform_.foreign_calls(), 0u); }
 
   Block take(std::mt19937& random) {
@@ -53,6 +53,7 @@ class V1Churn : public testing::Test {
   Fault give(const Block& b) { return heap_.deallocate(ClientPtr(b.p)).fault; }
 
   FakePlatform platform_;
+  typename C::Limit limit_;
   v1::V1Heap<C> heap_;
 };
 using Configs = testing::Types<Production, Small>;

@@ -28,7 +28,7 @@ class V1Heap : public testing::Test {
   static constexpr std::size_t kCellBytes = v1::Layout<C>::kCellBytes;
   static constexpr std::size_t kChunkBytes = v1::Layout<C>::kChunkBytes;
 
-  V1Heap() { heap_.init(platform_); }
+  V1Heap() { heap_.init(platform_, limit_); }
   ~V1Heap() override { EXPECT_EQ(platform_.foreign_calls(), 0u); }
 
   static std::vector<BinIndex> bins() {
@@ -46,6 +46,7 @@ class V1Heap : public testing::Test {
   Fault ask(const void* p) { return heap_.locate(ClientPtr(p)).fault; }
 
   FakePlatform platform_;
+  typename C::Limit limit_;
   v1::V1Heap<C> heap_;
 };
 
@@ -187,8 +188,9 @@ TYPED_TEST(V1Heap, SurvivesTheFailureOfAnySingleCall) {
   for (const Call kind : {Call::kMap, Call::kSparse, Call::kPurge}) {
     for (std::uint64_t nth = 1; nth <= 12; ++nth) {
       FakePlatform platform;
+      MemoryLimit<StdWorld> limit;
       v1::V1Heap<TypeParam> heap;
-      heap.init(platform);
+      heap.init(platform, limit);
       platform.fail_nth(kind, nth);
       std::vector<void*> blocks;
       for (const BinIndex bin : this->bins()) {
@@ -315,8 +317,9 @@ TYPED_TEST(V1HeapCached, AnEntryThatContradictsTheBitmapIsCorruption) {
 
 TEST(V1HeapPerf, GoesByTheBitmapWhateverTheEntrySays) {
   FakePlatform platform;
+  MemoryLimit<StdWorld> limit;
   v1::V1Heap<Perf> heap;
-  heap.init(platform);
+  heap.init(platform, limit);
   void* const p = heap.allocate(BinIndex(2));
   heap.entry_of(ClientPtr(p))->store_relaxed(kEntryCached);
   EXPECT_EQ(heap.deallocate(ClientPtr(p)).fault, Fault::kNone);
@@ -328,8 +331,9 @@ TEST(V1HeapPerf, GoesByTheBitmapWhateverTheEntrySays) {
 // Metadata stays small enough for a process that has 128 MiB of address space and only v1.
 TEST(V1HeapProduction, MetadataIsAFewPercentOfAddressSpace) {
   FakePlatform platform;
+  MemoryLimit<StdWorld> limit;
   v1::V1Heap<Production> heap;
-  heap.init(platform);
+  heap.init(platform, limit);
   std::size_t bytes = 0;
   for (; bytes < (std::size_t{64} << 20); bytes += 1024) {
     ASSERT_NE(heap.allocate(Production::Sizes::bin_of(1024)), nullptr);
@@ -339,7 +343,8 @@ TEST(V1HeapProduction, MetadataIsAFewPercentOfAddressSpace) {
 
 TEST(V1HeapProduction, IsConstantInitialized) {
   FakePlatform platform;
-  constant_initialized.init(platform);
+  MemoryLimit<StdWorld> limit;
+  constant_initialized.init(platform, limit);
   EXPECT_EQ(constant_initialized.locate(ClientPtr(&platform)).fault, Fault::kNotMine);
 }
 
