@@ -62,10 +62,10 @@ grep -q 'std::bad_alloc' "$work/error" || fail "no std::bad_alloc"
 printf '#include <iostream>\nint main() { std::cout << 42; }\n' >"$work/hello.cc"
 expect 0 1G g++ -c -o "$work/hello.o" "$work/hello.cc"
 status=0
-limited 16M g++ -c -o "$work/hello.o" "$work/hello.cc" >"$work/out" 2>"$work/error" || status=$?
-[ "$status" != 0 ] && [ "$status" -lt 128 ] || fail "g++ under 16 MiB: status $status"
+limited 6M g++ -c -o "$work/hello.o" "$work/hello.cc" >"$work/out" 2>"$work/error" || status=$?
+[ "$status" != 0 ] && [ "$status" -lt 128 ] || fail "g++ under 6 MiB: status $status"
 grep -q 'out of memory\|bad_alloc\|cannot allocate\|Cannot allocate\|virtual memory exhausted' "$work/error" ||
-  fail "g++ under 16 MiB says: $(head -n 3 "$work/error")"
+  fail "g++ under 6 MiB says: $(head -n 3 "$work/error")"
 
 expect 0 cgroup ls /
 expect 0 256M perl -e 'print join(",", map { $_ * 2 } 1 .. 9)'

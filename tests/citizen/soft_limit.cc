@@ -41,7 +41,7 @@ void look(const char* when) {
   const std::size_t resident = citizen::resident_bytes();
   if (resident > worst) worst = resident;
   if (resident <= kSoft + kSlack) return;
-  std::printf("%s: %zu MiB resident\n", when, resident / kMiB);
+  std::fprintf(stderr, "%s: %zu MiB resident\n", when, resident / kMiB);
   check(false, "far more than the soft limit is resident");
 }
 
