@@ -43,6 +43,8 @@ uint64_t* option_target(Options* options, const char* name) {
   if (strcmp(name, "--reps") == 0) return &options->repetitions;
   if (strcmp(name, "--min-time-ms") == 0) return &options->time_ms_min;
   if (strcmp(name, "--cut-ms") == 0) return &options->cut_ms;
+  if (strcmp(name, "--seconds") == 0) return &options->seconds;
+  if (strcmp(name, "--live-mib") == 0) return &options->live_mib;
   return nullptr;
 }
 

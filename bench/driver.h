@@ -91,7 +91,9 @@ struct Options {
   uint64_t seed = 42;
   uint64_t repetitions = 0;  // 0: until time_ms_min is reached
   uint64_t time_ms_min = 150;
-  uint64_t cut_ms = 0;  // not 0: a repetition ends after this time, and its rate is that so far
+  uint64_t seconds = 30;    // of a run that goes on for a time (fragmentation)
+  uint64_t live_mib = 128;  // what it keeps in use
+  uint64_t cut_ms = 0;      // not 0: a repetition ends after this time, and its rate is that so far
 };
 
 Options parse_options(int argc, char** argv);

@@ -126,7 +126,12 @@ void print_result(const ResultLine& line, Timings& timings) {
   printf(" reps=%u disturbed=%u ops_per_sec=%.0f ops_per_sec_best=%.0f ops_per_sec_first=%.0f",
          timings.count(), timings.disturbed_count(), rate(timings.median_ns()),
          rate(timings.best_ns()), rate(timings.first_ns()));
-  printf(" peak_rss_kib=%llu malloc=%s\n", number(peak_rss_kib()), malloc_library());
+  print_process();
+}
+
+void print_process() {
+  printf(" peak_rss_kib=%llu malloc=%s\n", static_cast<unsigned long long>(peak_rss_kib()),
+         malloc_library());
 }
 
 }  // namespace hakmem::bench

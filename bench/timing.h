@@ -73,4 +73,7 @@ struct ResultLine {
 
 void print_result(const ResultLine& line, Timings& timings);
 
+// What every result line ends in: the peak of the resident set, and whose malloc it was.
+void print_process();
+
 }  // namespace hakmem::bench

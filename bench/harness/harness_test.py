@@ -12,7 +12,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from harness import allocators, callgrind, rows, stats, tables  # noqa: E402
+from harness import allocators, callgrind, fragmentation, rows, stats, tables  # noqa: E402
 from harness.drivers import Row, RunFailed, parse_result, run_row  # noqa: E402
 from harness.measure import Measurements  # noqa: E402
 
@@ -51,6 +51,32 @@ class StatsTest(unittest.TestCase):
     def test_no_calls_is_no_pass(self):
         zeroes = {name: 0 for name in stats.parse_lines(STATISTICS)[1]}
         self.assertEqual(len(self.failing(**zeroes)), 5)
+
+
+class FragmentationTest(unittest.TestCase):
+    @staticmethod
+    def rows(ours):
+        fields = {"worst": "1.5", "live_mib": "1", "resident_mib": "2", "peak_rss_kib": "2048", "rounds": "2"}
+        ratios = {"hardened": ours, "mimalloc": 1.4, "jemalloc": 1.2}
+        return {(4, name): {**fields, "ratio": str(ratio)} for name, ratio in ratios.items()}
+
+    def test_the_mark_is_relative_to_the_best_peer(self):
+        self.assertEqual(fragmentation.best_peer(self.rows(1.0), 4), 1.2)
+        self.assertEqual(fragmentation.beyond_mark(self.rows(1.25)), [])
+        self.assertEqual(fragmentation.beyond_mark(self.rows(1.27)), ["hardened 4t: 1.058 of the best peer"])
+        self.assertIn("1.058", fragmentation.table(self.rows(1.27)))
+
+    def test_without_peers_there_is_no_mark(self):
+        rows = {key: fields for key, fields in self.rows(2.0).items() if key[1] == "hardened"}
+        self.assertIsNone(fragmentation.best_peer(rows, 4))
+        self.assertEqual(fragmentation.beyond_mark(rows), [])
+
+    def test_the_driver_measures_what_it_holds(self):
+        row = Row("1t", "fragmentation", ("server", "--seconds", "0", "--live-mib", "2"))
+        fields = run_row(BUILD, row, next(a for a in allocators.select(BUILD, ["glibc"], False)))
+        self.assertEqual(fields["rounds"], "2")
+        self.assertGreater(float(fields["ratio"]), 1.0)
+        self.assertGreater(float(fields["live_mib"]), 2.0)
 
 
 class CallgrindTest(unittest.TestCase):

@@ -21,4 +21,6 @@ row perf "$build/libhakmem-perf.so"
 for peer in mimalloc=libmimalloc.so.2 jemalloc=libjemalloc.so.2 tcmalloc=libtcmalloc_minimal.so.4; do
   if [ -e "$libraries/${peer#*=}" ]; then row "${peer%=*}" "$libraries/${peer#*=}"; fi
 done
+scudo=$(compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.scudo_standalone-x86_64.so' | sort -V | tail -1) || true
+if [ -n "$scudo" ]; then row scudo "$scudo"; fi
 row glibc ''
