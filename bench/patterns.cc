@@ -23,6 +23,7 @@ constexpr Pattern kPatterns[] = {
     {"simple", "malloc+free", run_simple},
     {"sh6", "malloc+free", run_sh6},
     {"sh8", "malloc+free", run_sh8},
+    {"page_churn", "malloc+free", run_page_churn},
     {"cache_scratch", "malloc+writes+free", run_cache_scratch},
     {"cache_thrash", "malloc+writes+free", run_cache_thrash},
     {"tree", "node-built-and-freed", run_tree},

@@ -24,6 +24,7 @@ uint64_t run_mstress(const PatternSetup& setup);
 uint64_t run_simple(const PatternSetup& setup);
 uint64_t run_sh6(const PatternSetup& setup);
 uint64_t run_sh8(const PatternSetup& setup);
+uint64_t run_page_churn(const PatternSetup& setup);
 uint64_t run_cache_scratch(const PatternSetup& setup);
 uint64_t run_cache_thrash(const PatternSetup& setup);
 

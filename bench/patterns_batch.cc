@@ -97,6 +97,33 @@ void sh8_worker(void* context, unsigned thread) {
   }
 }
 
+// ---- page_churn: a few pages' worth of one size, all freed, again and again: pages come and go
+// ----
+
+constexpr size_t kChurnBytes = size_t{2} << 20;
+constexpr size_t kChurnSizes[] = {512, 1024, 4096};
+constexpr unsigned kChurnRounds = 40;
+
+constexpr uint64_t churn_blocks() {
+  uint64_t blocks = 0;
+  for (const size_t size : kChurnSizes) blocks += kChurnBytes / size;
+  return blocks;
+}
+
+void page_churn_worker(void*, unsigned) {
+  Table<void*> blocks(kChurnBytes / kChurnSizes[0]);
+  for (unsigned round = 0; round < kChurnRounds; ++round) {
+    for (const size_t size : kChurnSizes) {
+      const size_t count = kChurnBytes / size;
+      for (size_t i = 0; i < count; ++i) {
+        blocks[i] = malloc(size);
+        touch(blocks[i], size);
+      }
+      for (size_t i = 0; i < count; ++i) free(blocks[i]);
+    }
+  }
+}
+
 // ---- cache_scratch, cache_thrash: do two threads get parts of the same cache line? ----
 
 constexpr unsigned kScratchRounds = 20000;
@@ -138,6 +165,11 @@ uint64_t run_sh8(const PatternSetup& setup) {
   sh8.meeting.set_parties(setup.threads);
   run_on_threads(setup.threads, sh8_worker, &sh8);
   return uint64_t{setup.threads} * kShPasses * kShTable;
+}
+
+uint64_t run_page_churn(const PatternSetup& setup) {
+  run_on_threads(setup.threads, page_churn_worker, nullptr);
+  return uint64_t{setup.threads} * kChurnRounds * churn_blocks();
 }
 
 // Passive false sharing: the blocks lie side by side because the main thread allocated them.

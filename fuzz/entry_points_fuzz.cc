@@ -257,8 +257,15 @@ class Run {
     require(hak_policy_set_warm_cap(k, pages) == due, "set_warm_cap");
     hak_policy_get(&policy);
     if (due == 0)
-      require(policy.classes[k].max_partial == pages && policy.classes[k].warm_cap == pages,
+      require(policy.classes[k].max_partial == pages && policy.classes[k].warm_cap == pages &&
+                  policy.classes[k].pinned == 1,
               "caps");
+    require(hak_policy_unpin(k) == (exists ? 0 : EINVAL), "unpin");
+    hak_policy_get(&policy);
+    if (exists) require(policy.classes[k].pinned == 0, "an unpinned class");
+    require(hak_learn_enable(static_cast<int>(b_ % 2)) == 0, "learn_enable");
+    hak_policy_get(&policy);
+    require(policy.learn == static_cast<int>(b_ % 2), "the learner is on");
   }
 
   void statistics() {

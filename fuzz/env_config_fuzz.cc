@@ -12,15 +12,16 @@
 namespace hakmem::fuzz {
 namespace {
 
-constexpr std::array<const char*, 7> kNames{"HAKMEM_SMALL_HEAP_V3_ENABLED",
+constexpr std::array<const char*, 8> kNames{"HAKMEM_SMALL_HEAP_V3_ENABLED",
                                             "HAKMEM_SMALL_HEAP_V3_CLASSES",
                                             "HAKMEM_SO_V3_STATS",
                                             "HAKMEM_TINY_HEAP_PROFILE",
                                             "HAKMEM_TINY_C6_HOT",
                                             "HAKMEM_LIMIT_SOFT",
-                                            "HAKMEM_LIMIT_HARD"};
+                                            "HAKMEM_LIMIT_HARD",
+                                            "HAKMEM_LEARN"};
 constexpr std::size_t kEnabled = 0, kClasses = 1, kStats = 2, kProfile = 3, kC6Hot = 4;
-constexpr std::size_t kSoft = 5, kHard = 6;
+constexpr std::size_t kSoft = 5, kHard = 6, kLearn = 7;
 constexpr std::size_t kCgroupHigh = 3000000, kCgroupMax = LimitBytes::kNone;
 
 struct Variable {
@@ -166,5 +167,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::require(policy.v3_mask() == (enabled ? mask : 0), "the mask in force");
   fuzz::require(policy.count == fuzz::expect_flag(fuzz::kStats, false), "statistics");
   fuzz::require(policy.c6_hot == fuzz::expect_flag(fuzz::kC6Hot, false), "C6 hot");
+  fuzz::require(policy.learn == fuzz::expect_flag(fuzz::kLearn, false), "the learner");
   return 0;
 }

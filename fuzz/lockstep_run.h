@@ -53,11 +53,14 @@ void run_lockstep(const TraceInput& input) {
   run_lockstep<C>(input, [](model::Lockstep<C>&) {});
 }
 
-// Maps every op onto the kinds that a target is about, by their share in the list.
-inline void keep_kinds(TraceInput& input, std::span<const model::OpKind> kinds) {
+// Maps every op onto the kinds that a target is about, by their share in the list. Kinds that came
+// later are in `also`: then older inputs keep their meaning.
+inline void keep_kinds(TraceInput& input, std::span<const model::OpKind> kinds,
+                       std::span<const model::OpKind> also = {}) {
   for (model::Op& op : input.ops) {
     bool kept = false;
     for (const model::OpKind kind : kinds) kept = kept || kind == op.kind;
+    for (const model::OpKind kind : also) kept = kept || kind == op.kind;
     if (!kept) op.kind = kinds[static_cast<std::size_t>(op.kind) % kinds.size()];
   }
 }

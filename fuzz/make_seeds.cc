@@ -86,6 +86,9 @@ constexpr std::array kEnvironments{
     "1\n0xFF\n0\nFULL\n0\n0\n1KB",
     "1\n0xFF\n0\nFULL\n0\nK\n-1",
     "1\n0xFF\n0\nFULL\n0\n\n1.5G",
+    "1\n0xFFFF\n0\nFULL\n0\n1G\n1G\n1",
+    "1\n0xFFFF\n0\nFULL\n0\n1G\n1G\n0",
+    "1\n0xFFFF\n0\nFULL\n0\n1G\n1G\non",
     ""};
 
 void write_all(const std::filesystem::path& root, std::size_t count) {

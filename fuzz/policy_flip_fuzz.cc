@@ -1,6 +1,7 @@
 // policy_flip: classes go to v1 and back while their blocks are live, in all contexts, with the
-// cold box refusing at times (fallback to v1), budgets and limits. In lockstep with the model; at
-// the end everything is rolled back to v1, then freed: nothing may be lost.
+// cold box refusing at times (fallback to v1), budgets and limits, and the learner at work. In
+// lockstep with the model; at the end everything is rolled back to v1, then freed: nothing may be
+// lost.
 #include <array>
 
 #include "fuzz/lockstep_run.h"
@@ -17,6 +18,7 @@ constexpr std::array kKinds{
     OpKind::kMaxPartial, OpKind::kWarmCap,    OpKind::kCount,   OpKind::kCommitFails,
     OpKind::kBudget,     OpKind::kThreadExit, OpKind::kAligned, OpKind::kDoubleFree,
     OpKind::kTrim,       OpKind::kLimit,      OpKind::kPurge};
+constexpr std::array kAlsoKept{OpKind::kLearn, OpKind::kClock};
 
 template <class C>
 void run(const TraceInput& input) {
@@ -34,7 +36,7 @@ void run(const TraceInput& input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace hakmem;
   fuzz::TraceInput input = fuzz::decode_input(data, size);
-  fuzz::keep_kinds(input, fuzz::kKinds);
+  fuzz::keep_kinds(input, fuzz::kKinds, fuzz::kAlsoKept);
   switch (input.header[0] % 4) {
     case 2:
       fuzz::run<model::SmallPerf>(input);

@@ -2,7 +2,8 @@
 //
 //   byte 0  configuration, modulo what the target has
 //   byte 1  seed of the allocator's randomness
-//   byte 2  policy at start: all on v3, C7 alone, all on v1, all on v3 and counting
+//   byte 2  policy at start: all on v3, C7 alone, all on v1, all on v3 and counting; in every second
+//           four with the learner on
 //   byte 3  what else the target wants to choose
 //   then    kOpBytes per op
 //
@@ -34,6 +35,7 @@ struct TraceInput {
     if (header[2] % 4 == 1) policy.set_v3_mask(kMaskC7);
     if (header[2] % 4 == 2) policy.set_v3_mask(0);
     policy.count = header[2] % 4 == 3;
+    policy.learn = header[2] / 4 % 2 == 1;
     return policy;
   }
 };

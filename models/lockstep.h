@@ -81,6 +81,8 @@ class Lockstep {
 
   // Contents of all live blocks, everything, the laws.
   bool finish() {
+    const std::uint64_t said = ModelPlatform::times_said - said_before_;
+    if constexpr (kFake) expect(said == (model_->learner().full ? 1 : 0), "said once what it must");
     blocks_.for_each([&](const Block& b) { expect(Pattern::holds(b), "contents of a live block"); });
     if (difference_.empty()) note(Comparer<C>(*real_, *model_).everything());
     audit_laws();
@@ -155,6 +157,7 @@ class Lockstep {
     real_->platform().forget_remaps();
     if constexpr (kFake) {
       commits_before_ = real_->platform().commits_refused();
+      policy_maps_before_ = real_->platform().policy_maps_refused();
       refusals_before_ = real_->platform().failures();
     }
   }
@@ -162,6 +165,7 @@ class Lockstep {
   void tell_model() {
     if constexpr (kFake) {
       model_->commit_fails = real_->platform().commits_refused() != commits_before_;
+      model_->policy_memory_fails = real_->platform().policy_maps_refused() != policy_maps_before_;
     }
   }
   // A large block that had to grow was not moved by the system: it or the limit refused.
@@ -248,6 +252,7 @@ class Lockstep {
       case OpKind::kWarmCap:
       case OpKind::kC6Hot:
       case OpKind::kCount:
+      case OpKind::kLearn:
         return change_policy(op);
       case OpKind::kBudget:
         return set_budget(op);
@@ -320,7 +325,8 @@ class Lockstep {
   Blocks blocks_;
   std::vector<Thread> threads_ = std::vector<Thread>(kThreads);
   std::size_t actor_ = 0;
-  std::uint64_t commits_before_ = 0, refusals_before_ = 0;
+  std::uint64_t commits_before_ = 0, refusals_before_ = 0, policy_maps_before_ = 0;
+  std::uint64_t said_before_ = ModelPlatform::times_said;
   std::size_t held_before_ = 0, cached_before_ = 0;
   std::array<std::size_t, 3> limit_refusals_{};  // by holder, before the step
   bool commit_failing_ = false, memory_failing_ = false;

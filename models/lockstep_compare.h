@@ -22,6 +22,7 @@ class Comparer {
   // Empty when there is no difference.
   std::string everything() {
     difference_.clear();
+    same("the policy in force", real_.policy() == model_.policy(), true);
     compare_contexts();
     compare_slabs();
     compare_fallbacks();

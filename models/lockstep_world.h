@@ -53,15 +53,20 @@ void Lockstep<C, Rules>::edit_policy(const Op& op, PolicySnapshot& policy) {
       break;
     case OpKind::kMaxPartial:
       of_class.max_partial = static_cast<std::uint16_t>(op.arg % 4);
+      of_class.pinned = true;
       break;
     case OpKind::kWarmCap:
       of_class.warm_cap = static_cast<std::uint16_t>(op.arg % 4);
+      of_class.pinned = true;
       break;
     case OpKind::kC6Hot:
       policy.c6_hot = op.arg % 2 != 0;
       break;
     case OpKind::kCount:
       policy.count = op.arg % 2 != 0;
+      break;
+    case OpKind::kLearn:
+      policy.learn = op.arg % 2 != 0;
       break;
     default:
       break;

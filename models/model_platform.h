@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -45,11 +46,26 @@ class ModelPlatform : public FakePlatform, public RemapNotes {
     commits_refused_ += done ? 0 : 1;
     return done;
   }
+  void* map(std::size_t bytes, std::size_t alignment) noexcept {
+    void* const memory = FakePlatform::map(bytes, alignment);
+    const bool of_policies = bytes == kPolicyBlock && alignment == kPolicyBlock;
+    policy_maps_refused_ += memory == nullptr && of_policies ? 1 : 0;
+    return memory;
+  }
   void* remap(void* at, std::size_t bytes, std::size_t new_bytes) noexcept {
     return note_remap(at, bytes, FakePlatform::remap(at, bytes, new_bytes));
   }
 
   std::uint64_t commits_refused() const { return commits_refused_; }
+  std::uint64_t policy_maps_refused() const { return policy_maps_refused_; }
+
+  // What the allocator says is kept for the test to look at.
+  static void write_error(const char* text, std::size_t bytes) noexcept {
+    said.assign(text, bytes);
+    ++times_said;
+  }
+  static inline thread_local std::string said;
+  static inline thread_local std::uint64_t times_said = 0;
 
   void set_failing(bool commit, bool memory) {
     stop_failing();
@@ -64,6 +80,9 @@ class ModelPlatform : public FakePlatform, public RemapNotes {
   static inline thread_local FaultPlan next_plan{};
 
  private:
+  static constexpr std::size_t kPolicyBlock = 65536;  // nothing else asks for just that
+
+  std::uint64_t policy_maps_refused_ = 0;
   std::uint64_t commits_refused_ = 0;
 };
 

@@ -132,6 +132,8 @@ class OpGenerator {
       case OpKind::kC6Hot:
       case OpKind::kCount:
         return rng_.below(2);
+      case OpKind::kLearn:
+        return rng_.below(4) == 0 ? 0 : 1;
       case OpKind::kCommitFails:
       case OpKind::kMemoryFails:
         return rng_.below(3) == 0 ? 1 : 0;

@@ -18,6 +18,7 @@
 //   double_free freed_realloc  who   which   -           -        (of those freed last)
 //   interior misaligned wrong_size  who  which  bytes    offset
 //   wild                     -       -       -           which kind of place, and where
+//   learn                    who     -       -           0, 1
 //
 // The groups from double_free to wild must be refused: they are put to Allocator::locate, which
 // decides what free does, so that a sequence goes on behind them. Needs neither rapidcheck nor
@@ -64,8 +65,10 @@ enum class OpKind : std::uint8_t {
   kMisaligned,
   kWrongSize,
   kWild,
+  // New kinds are added here, at the end: see decode_op.
   kLimit,
   kPurge,
+  kLearn,
 };
 
 struct OpName {
@@ -75,7 +78,7 @@ struct OpName {
   unsigned weight;     // how often a generator picks it
 };
 
-inline constexpr std::array<OpName, 28> kOpNames{{
+inline constexpr std::array<OpName, 29> kOpNames{{
     {OpKind::kMalloc, "malloc", "kMalloc", 60},
     {OpKind::kCalloc, "calloc", "kCalloc", 5},
     {OpKind::kAligned, "aligned", "kAligned", 8},
@@ -104,6 +107,7 @@ inline constexpr std::array<OpName, 28> kOpNames{{
     {OpKind::kWild, "wild", "kWild", 4},
     {OpKind::kLimit, "limit", "kLimit", 4},
     {OpKind::kPurge, "purge", "kPurge", 2},
+    {OpKind::kLearn, "learn", "kLearn", 3},
 }};
 
 struct Op {
@@ -186,9 +190,13 @@ inline std::string cpp_of(const Trace& trace, const char* config) {
 
 inline constexpr std::size_t kOpBytes = 12;
 
+// Bytes that named no kind at first go by the number of kinds that there were then, so that inputs
+// keep their meaning while kinds are added at the end.
+inline constexpr std::size_t kFirstKinds = 26;
+
 inline Op decode_op(const std::uint8_t* bytes) {
   Op op;
-  op.kind = static_cast<OpKind>(bytes[0] % kOpNames.size());
+  op.kind = static_cast<OpKind>(bytes[0] < kOpNames.size() ? bytes[0] : bytes[0] % kFirstKinds);
   op.thread = bytes[1];
   op.block = static_cast<std::uint32_t>(bytes[2] | bytes[3] << 8);
   std::memcpy(&op.size, bytes + 4, sizeof op.size);

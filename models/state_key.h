@@ -3,6 +3,7 @@
 // leaves out (where v1 and large put blocks). For exhaustive runs, which visit each state once.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -24,6 +25,7 @@ class StateKey {
     for (const std::size_t who : model.parked()) add(who);
     add(kNone);
     add_policy(model.policy(), model.shape());
+    if (model.policy().learn) add_learner(model);
     for (const Block& b : blocks.all()) add_block(b);
   }
 
@@ -91,9 +93,19 @@ class StateKey {
       add(policy.classes[c].v3 ? 1 : 0);
       add(policy.classes[c].max_partial);
       add(policy.classes[c].warm_cap);
+      add(policy.classes[c].pinned ? 1 : 0);
     }
     add(policy.c6_hot ? 1 : 0);
     add(policy.count ? 1 : 0);
+    add(policy.learn ? 1 : 0);
+  }
+  // Time goes by in whole periods where there is a learner: only how long ago things were counts.
+  void add_learner(Allocator& model) {
+    model.learner().each_remembered([&](std::size_t n) { add(n); });
+    const std::size_t now = model.cold().clock_ms / Cold::kPeriodMs;
+    add(now - model.learner().period());
+    add(now - model.cold().seen_period());
+    for (const Slab& slab : model.cold().slabs) add(std::min<std::size_t>(now - slab.warm_since, 2));
   }
   void add_block(const Block& b) {
     add(static_cast<std::size_t>(b.owned.heap));

@@ -12,7 +12,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from harness import allocators, callgrind, fragmentation, rows, stats, tables  # noqa: E402
+from harness import allocators, callgrind, fragmentation, learner, rows, stats, tables  # noqa: E402
 from harness.drivers import Row, RunFailed, parse_result, run_row  # noqa: E402
 from harness.measure import Measurements  # noqa: E402
 
@@ -77,6 +77,18 @@ class FragmentationTest(unittest.TestCase):
         self.assertEqual(fields["rounds"], "2")
         self.assertGreater(float(fields["ratio"]), 1.0)
         self.assertGreater(float(fields["live_mib"]), 2.0)
+
+
+class LearnerTest(unittest.TestCase):
+    def test_refills_are_counted_per_allocation(self):
+        self.assertAlmostEqual(learner.refills_per_million(STATISTICS), 8e6 / 1000405)
+        self.assertIsNone(learner.refills_per_million("nothing was counted"))
+
+    def test_only_half_of_something_is_a_gain(self):
+        self.assertTrue(learner.gain_holds(10, 5))
+        self.assertFalse(learner.gain_holds(10, 5.1))
+        for nothing in ((0, 0), (None, None), (10, None)):
+            self.assertFalse(learner.gain_holds(*nothing))
 
 
 class CallgrindTest(unittest.TestCase):

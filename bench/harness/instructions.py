@@ -31,7 +31,7 @@ def _run(build, workload, allocator, ops, directory):
     return instructions_by_object(out)
 
 
-def _pair(build, workload, allocator, directory):
+def pair(build, workload, allocator, directory):
     """(instructions outside the driver, all instructions) per pair."""
     driver = os.path.realpath(driver_path(build, "workload"))
     short = _run(build, workload, allocator, _SHORT, directory)
@@ -54,7 +54,7 @@ def count(build, wanted, only):
         for workload in workloads:
             for allocator in chosen:
                 try:
-                    cells[workload, allocator.name] = _pair(build, workload, allocator, directory)
+                    cells[workload, allocator.name] = pair(build, workload, allocator, directory)
                 except RunFailed as error:
                     failures.append(f"{workload} on {allocator.name}: {error}")
     _print(workloads, [allocator.name for allocator in chosen], cells)

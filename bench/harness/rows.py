@@ -28,6 +28,7 @@ _PATTERNS = {
     "exchange": (2,),
     "sh6": (1, 2),
     "sh8": (2,),
+    "page_churn": (1, 2),
     "mstress": (1, 2),
     "cache_scratch": (2,),
     "cache_thrash": (2,),

@@ -84,6 +84,7 @@ struct hak_class_policy {
   enum hak_heap heap;
   unsigned max_partial; /* partial and empty pages that a thread keeps per block size */
   unsigned warm_cap;    /* free pages that keep their memory, over all threads */
+  int pinned;           /* one of the two was set by hak_policy_set_...: not learned */
 };
 
 struct hak_policy {
@@ -91,6 +92,7 @@ struct hak_policy {
   uint32_t v3_mask; /* bit k: class Ck is on v3 */
   int c6_hot;       /* HAKMEM_TINY_C6_HOT */
   int stats;        /* statistics are on */
+  int learn;        /* the learner is on: limits of classes that are not pinned may change */
 };
 
 HAK_API void hak_policy_get(struct hak_policy* policy);
@@ -98,6 +100,12 @@ HAK_API int hak_policy_set_class(int size_class, enum hak_heap heap);
 HAK_API int hak_policy_set_mask(uint32_t v3_mask); /* EINVAL: a bit beyond HAK_CLASSES */
 HAK_API int hak_policy_set_max_partial(int size_class, unsigned pages); /* at most 65535 */
 HAK_API int hak_policy_set_warm_cap(int size_class, unsigned pages);    /* at most 65535 */
+/* The learner (HAKMEM_LEARN, docs/LEARNING.md) raises both limits of a class whose pages go back and
+ * forth, and lowers them again later. What the two functions above have set wins: that class is
+ * left alone until it is unpinned, which also brings its default limits back. Turned off, limits
+ * stay as they are. hak_learn_enable returns 0 or ENOMEM. */
+HAK_API int hak_learn_enable(int on);
+HAK_API int hak_policy_unpin(int size_class);
 
 /* ---- statistics ---- */
 

@@ -140,6 +140,7 @@ class Allocator : public Paths {
 
   void publish(std::size_t who, const PolicySnapshot& policy) {
     policy_ = policy;
+    learner_.published(policy);
     set_warm_caps();
     if (who != kNone) prepare(contexts_[who]);
   }
@@ -190,6 +191,7 @@ class Allocator : public Paths {
   Cold& cold() { return cold_; }
   std::vector<Context>& contexts() { return contexts_; }
   const std::vector<std::size_t>& parked() const { return parked_; }
+  Learner& learner() { return learner_; }
   std::uintptr_t arena() const { return arena_; }
 
  private:

@@ -74,6 +74,7 @@ class Cold {
 
   void age() { purge_decayed(); }
   bool crowded() const { return elsewhere() + lent_bytes + warm_bytes > limit.soft; }
+  std::size_t seen_period() const { return seen_period_; }
 
   std::size_t trim() {
     const std::size_t bytes = warm_bytes;
@@ -109,8 +110,9 @@ class Cold {
   std::array<std::size_t, kClassesMax> warm_pages{};
   std::array<std::size_t, kClassesMax> warm_cap{};
 
- private:
   static constexpr std::size_t kPeriodMs = 250;
+
+ private:
   static constexpr std::size_t kBatch = 16;
   using List = std::vector<std::size_t>;  // back = first choice
 

@@ -101,19 +101,33 @@ struct Context {
   template <class Retired>
   void retire_empty_pages(Cold& cold, Retired&& retired) {
     for (PagesOfBin& own : bins) {
-      std::vector<std::size_t> heads = own.partial;
-      if (own.current != kNone) heads.push_back(own.current);
-      for (std::size_t at = heads.size(); at-- > 0;) {
-        Page& page = cold.page(heads[at]);
-        if (page.used != 0) continue;
-        if (own.current == page.head) own.current = kNone;
+      if (own.current != kNone && cold.page(own.current).used == 0) {
+        Page& page = cold.page(own.current);
+        own.current = kNone;
         retire(cold, own, page);
         retired(page.bin);
       }
+      retire_partial(cold, own, 0, retired);
     }
+  }
+  // What a lower max_partial would not have kept goes back when that is taken up.
+  template <class Retired>
+  void retire_beyond_max_partial(Cold& cold, Retired&& retired) {
+    for (PagesOfBin& own : bins) retire_partial(cold, own, own.max_partial, retired);
   }
 
  private:
+  // Empty pages, the newest first, while more than `keep` pages are partial.
+  template <class Retired>
+  static void retire_partial(Cold& cold, PagesOfBin& own, std::size_t keep, Retired& retired) {
+    const std::vector<std::size_t> heads = own.partial;
+    for (std::size_t at = heads.size(); at-- > 0 && own.partial.size() > keep;) {
+      Page& page = cold.page(heads[at]);
+      if (page.used != 0) continue;
+      retire(cold, own, page);
+      retired(page.bin);
+    }
+  }
   static void make_current(PagesOfBin& own, Page& page) {
     page.place = Place::kCurrent;
     own.current = page.head;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/reference/context.h"
+#include "models/reference/learner.h"
 
 namespace hakmem::model {
 
@@ -35,10 +36,11 @@ class Paths {
   std::vector<std::size_t> v1_live;  // blocks of v1 out or in a magazine, by bin
   std::size_t large_live = 0;
   bool commit_fails = false;  // what the system answered during the step
+  bool policy_memory_fails = false;
 
  protected:
   Paths(const Shape& shape, std::size_t superslabs, const PolicySnapshot& policy)
-      : v1_live(shape.bins.size(), 0), shape_(shape), cold_(shape_, superslabs), policy_(policy) {}
+      : v1_live(shape.bins.size(), 0), shape_(shape), cold_(shape_, superslabs), policy_(policy), learner_(shape_, policy) {}
   Paths(const Paths&) = delete;
   Paths& operator=(const Paths&) = delete;
 
@@ -62,6 +64,7 @@ class Paths {
   void take_up_policy(Context& ctx) {
     ctx.policy = policy_;
     set_max_partial(ctx);
+    ctx.retire_beyond_max_partial(cold_, [&](std::size_t bin) { count_retired(ctx, bin); });
     for (std::size_t b = 0; b < shape_.bins.size(); ++b) {
       const bool open = cached_in_front(ctx, info(b).size_class);
       if (!open) flush(ctx, b, ctx.magazines[b].blocks.size());
@@ -142,14 +145,35 @@ class Paths {
   void give(Context& ctx, Page& page, Token token) {
     const std::size_t bin = page.bin;
     const Give path = ctx.give(cold_, page, token);
+    note_given(ctx, bin, page, path);
     if (!counting(ctx)) return;
     if (path == Give::kPartial) ++stats(ctx, bin).free_partial;
     if (path == Give::kRetire) ++stats(ctx, bin).free_retire;
   }
   void retire_empty_pages(Context& ctx) {
-    ctx.retire_empty_pages(cold_, [&](std::size_t bin) {
-      if (counting(ctx)) ++stats(ctx, bin).free_retire;
-    });
+    ctx.retire_empty_pages(cold_, [&](std::size_t bin) { count_retired(ctx, bin); });
+  }
+  void count_retired(Context& ctx, std::size_t bin) {
+    if (counting(ctx)) ++stats(ctx, bin).free_retire;
+  }
+
+  // ---- the learner (S16)
+
+  // A block went back to its page. A context that keeps nothing has nothing to tell.
+  void note_given(Context& ctx, std::size_t bin, const Page& page, Give path) {
+    const PagesOfBin& own = ctx.bins[bin];
+    if (!ctx.policy.learn || own.max_partial == 0) return;
+    Learner::Seen& seen = learner_.seen[info(bin).size_class];
+    if (path == Give::kRetire) ++seen.retires;
+    const bool kept_empty = path == Give::kPartial && page.used == 0;
+    if (kept_empty && own.partial.size() - 1 >= own.max_partial / 2) ++seen.spares;
+  }
+  // Blocks were taken from a page, or none was to be had: the time is looked at.
+  void learn(Context& ctx, std::size_t bin, Take path) {
+    if (!ctx.policy.learn) return;
+    if (path == Take::kRefill) ++learner_.seen[info(bin).size_class].refills;
+    cold_.age();
+    if (learner_.decide(cold_.seen_period(), policy_, policy_memory_fails)) set_warm_caps();
   }
   // Latest page first; of each, the latest slot first.
   void drain(Context& ctx) {
@@ -200,6 +224,7 @@ class Paths {
         ctx.page_to_take_from(cold_, bin, info(bin).capacity, commit_fails);
     count_refill(ctx, bin, source.path);
     ctx.ebb_bytes = 0;
+    if (source.page == nullptr) learn(ctx, bin, source.path);
     if (source.page == nullptr) return v1(bin);
     Page& page = *source.page;
     std::size_t extra = ctx.ebb_left != 0 ? 0 : info(bin).magazine / 2;
@@ -211,6 +236,7 @@ class Paths {
     const Token mine = page.take(info(bin), shape_.randomize, Slot::kLive);
     const Served served{Heap::kV3, bin, page.head, mine, 0};
     if (source.path == Take::kRefill) scavenge(2);
+    learn(ctx, bin, source.path);
     return served;
   }
 
@@ -254,6 +280,7 @@ class Paths {
       return;
     }
     const Give path = ctx.give(cold_, page, static_cast<Token>(slot));
+    note_given(ctx, bin, page, path);
     if (!counting(ctx)) return;
     ++stats(ctx, bin).free_calls;
     if (path == Give::kCurrent) ++stats(ctx, bin).free_current;
@@ -297,6 +324,7 @@ class Paths {
   std::vector<Context> contexts_;
   std::vector<std::size_t> parked_;  // back = parked last
   PolicySnapshot policy_;
+  Learner learner_;
 };
 
 }  // namespace hakmem::model

@@ -25,6 +25,8 @@ struct Shape {
   std::size_t carve_bytes = 0, carve_min = 0;
   std::size_t magazine_bytes = 0, magazine_min = 0, magazine_max = 0;
   std::size_t ebb_bytes = 0, ebb_allocations = 0;
+  std::size_t learn_churn_pages = 0, learn_calm_pages = 0, learn_calm_periods = 0;
+  std::size_t learn_hold_bytes = 0, learn_warm_bytes = 0, learned_policies_max = 0;
   std::size_t contexts_max = 0;
   bool checks = false;      // slot states are kept on the hot path
   bool randomize = false;   // carving shuffles
@@ -97,6 +99,12 @@ Shape shape_of() {
   s.magazine_max = G::kMagazineMax;
   s.ebb_bytes = G::kEbbBytes;
   s.ebb_allocations = G::kEbbAllocations;
+  s.learn_churn_pages = G::kLearnChurnPages;
+  s.learn_calm_pages = G::kLearnCalmPages;
+  s.learn_calm_periods = G::kLearnCalmPeriods;
+  s.learn_hold_bytes = G::kLearnHoldBytes;
+  s.learn_warm_bytes = G::kLearnWarmBytes;
+  s.learned_policies_max = G::kLearnedPoliciesMax;
   s.contexts_max = G::kContextsMax;
   s.checks = C::kMitigations.check_frees;
   s.randomize = C::kMitigations.randomize_slots;

@@ -68,6 +68,10 @@ class ColdBox {
 
   // Purges what is due, for callers that neither borrow nor return a page.
   void age() noexcept { purge_decayed(); }
+  // The decay period that was last noticed, a running number.
+  std::uint32_t seen_period() const noexcept {
+    return seen_period_.load_relaxed();  // relaxed: a hint only
+  }
 
   // Free pages of a class that keep their memory; set from the policy snapshot.
   void set_warm_cap(std::uint8_t size_class, std::uint32_t pages) noexcept {

@@ -59,6 +59,12 @@ struct ProductionGeometry {
   static constexpr std::size_t kMagazineMax = 512;
   static constexpr std::size_t kEbbBytes = std::size_t{8} << 20;  // flushed without a refill: it ebbs
   static constexpr std::uint16_t kEbbAllocations = 16;            // and keeps again after so many
+  static constexpr std::uint16_t kLearnChurnPages = 32;  // a period, back and forth: learned from
+  static constexpr std::uint16_t kLearnCalmPages = 8;    // fewer, for so many periods: unlearned
+  static constexpr std::uint16_t kLearnCalmPeriods = 4;
+  static constexpr std::size_t kLearnHoldBytes = std::size_t{4} << 20;  // a context and bin, at most
+  static constexpr std::size_t kLearnWarmBytes = std::size_t{8} << 20;  // a class, at most
+  static constexpr std::uint32_t kLearnedPoliciesMax = 256;
   static constexpr std::size_t kContextsMax = 32768;
   static constexpr std::size_t kArenaBytesMax = std::size_t{1} << 40;
   static constexpr std::size_t kArenaBytesMin = std::size_t{1} << 28;
@@ -81,6 +87,12 @@ struct SmallGeometry {
   static constexpr std::size_t kMagazineMax = 4;
   static constexpr std::size_t kEbbBytes = 16384;
   static constexpr std::uint16_t kEbbAllocations = 3;
+  static constexpr std::uint16_t kLearnChurnPages = 2;
+  static constexpr std::uint16_t kLearnCalmPages = 1;
+  static constexpr std::uint16_t kLearnCalmPeriods = 2;
+  static constexpr std::size_t kLearnHoldBytes = 65536;
+  static constexpr std::size_t kLearnWarmBytes = 131072;
+  static constexpr std::uint32_t kLearnedPoliciesMax = 4;
   static constexpr std::size_t kContextsMax = 16;
   static constexpr std::size_t kArenaBytesMax = std::size_t{1} << 24;
   static constexpr std::size_t kArenaBytesMin = std::size_t{1} << 18;

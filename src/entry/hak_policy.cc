@@ -51,11 +51,13 @@ void hak_policy_get(hak_policy* policy) {
   const PolicySnapshot current = heap::allocator().policy();
   for (std::size_t c = 0; c < HAK_CLASSES; ++c) {
     const ClassPolicy& from = current.classes[c];
-    policy->classes[c] = {from.v3 ? HAK_HEAP_V3 : HAK_HEAP_V1, from.max_partial, from.warm_cap};
+    policy->classes[c] = {from.v3 ? HAK_HEAP_V3 : HAK_HEAP_V1, from.max_partial, from.warm_cap,
+                          from.pinned ? 1 : 0};
   }
   policy->v3_mask = current.v3_mask();
   policy->c6_hot = current.c6_hot ? 1 : 0;
   policy->stats = current.count ? 1 : 0;
+  policy->learn = current.learn ? 1 : 0;
 }
 
 int hak_policy_set_class(int size_class, hak_heap to) {
@@ -72,6 +74,7 @@ int hak_policy_set_max_partial(int size_class, unsigned pages) {
   if (pages > kPagesMax) return EINVAL;
   return change_class(size_class, [=](ClassPolicy& policy) {
     policy.max_partial = static_cast<std::uint16_t>(pages);
+    policy.pinned = true;
   });
 }
 
@@ -79,7 +82,20 @@ int hak_policy_set_warm_cap(int size_class, unsigned pages) {
   if (pages > kPagesMax) return EINVAL;
   return change_class(size_class, [=](ClassPolicy& policy) {
     policy.warm_cap = static_cast<std::uint16_t>(pages);
+    policy.pinned = true;
   });
+}
+
+int hak_policy_unpin(int size_class) {
+  return change_class(size_class, [=](ClassPolicy& policy) {
+    const bool v3 = policy.v3;
+    policy = hakmem::default_policy().classes[static_cast<std::size_t>(size_class)];
+    policy.v3 = v3;
+  });
+}
+
+int hak_learn_enable(int on) {
+  return change([=](PolicySnapshot& policy) { policy.learn = on != 0; });
 }
 
 void hak_stats_v3(hak_stats* stats) {

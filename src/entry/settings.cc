@@ -120,6 +120,7 @@ PolicySnapshot policy_from(const SettingsSource& source) noexcept {
   policy.set_v3_mask(flag(source, "HAKMEM_SMALL_HEAP_V3_ENABLED", true) ? mask : 0);
   policy.count = flag(source, "HAKMEM_SO_V3_STATS", false);
   policy.c6_hot = flag(source, "HAKMEM_TINY_C6_HOT", false);
+  policy.learn = flag(source, "HAKMEM_LEARN", false);
   return policy;
 }
 

@@ -18,6 +18,7 @@
 #include "front/context_registry.h"
 #include "front/fast_path.h"
 #include "large/large_heap.h"
+#include "learn/learn_box.h"
 #include "page/locate.h"
 #include "policy/policy_box.h"
 #include "report/report.h"
@@ -89,8 +90,7 @@ class Allocator {
   // The same with `edit(PolicySnapshot&)` applied to the current one; atomic among writers.
   template <class Edit>
   bool update_policy(Ctx* ctx, Edit&& edit) noexcept {
-    if (!policy_.update(edit)) return false;
-    set_warm_caps(policy_.current());
+    if (!policy_.update(edit, [&](const PolicySnapshot& now) { set_warm_caps(now); })) return false;
     if (ctx != nullptr) prepare(*ctx);
     return true;
   }
@@ -146,6 +146,8 @@ class Allocator {
   void give_to_page(Ctx& ctx, Page& page, std::uint32_t slot) noexcept;
   void give_back(Ctx& ctx, Page& page, std::uint32_t slot) noexcept;
   static void count_given_back(Ctx& ctx, std::uint8_t size_class, GivePath path) noexcept;
+  void note_given(Ctx& ctx, const Page& page, BinIndex bin, GivePath path) noexcept;
+  void learn(SizeClass size_class, TakePath path) noexcept;
   void flush(Ctx& ctx, Magazine<C>& magazine, std::size_t count) noexcept;
 
   void prepare(Ctx& ctx) noexcept;
@@ -156,12 +158,14 @@ class Allocator {
   void allocating_at_ebb(Ctx& ctx) noexcept;
   void set_up_holding(Ctx& ctx) noexcept;
   void retire_empty_pages(Ctx& ctx) noexcept;
+  static void count_retired(Ctx& ctx, const Page& page) noexcept;
   void scavenge() noexcept;
   void set_warm_caps(const PolicySnapshot& policy) noexcept;
 
   [[no_unique_address]] Platform platform_{};
   Arena<C> arena_;
   PolicyBox<C> policy_;
+  LearnBox<C> learn_;
   ColdBox<C> cold_;
   ContextRegistry<C> contexts_;
   v1::V1Heap<C> v1_;

@@ -49,6 +49,7 @@ void Allocator<C>::take_up_policy(Ctx& ctx) noexcept {
   const PolicySnapshot& policy = policy_.current();
   ctx.policy = &policy;
   set_up_holding(ctx);
+  hot(ctx).retire_beyond_max_partial([&](const Page& page) { count_retired(ctx, page); });
   for (std::size_t b = 0; b < Sizes::kBins; ++b) {
     const BinIndex bin(static_cast<std::uint8_t>(b));
     const SizeClass size_class(Sizes::info(bin).size_class);
@@ -103,9 +104,12 @@ void Allocator<C>::drain(Ctx& ctx) noexcept {
 
 template <class C>
 void Allocator<C>::retire_empty_pages(Ctx& ctx) noexcept {
-  hot(ctx).retire_empty_pages([&](const Page& page) {
-    if (ctx.counting()) ctx.stats.by_class[page.class_idx].free_retire.add();
-  });
+  hot(ctx).retire_empty_pages([&](const Page& page) { count_retired(ctx, page); });
+}
+
+template <class C>
+void Allocator<C>::count_retired(Ctx& ctx, const Page& page) noexcept {
+  if (ctx.counting()) ctx.stats.by_class[page.class_idx].free_retire.add();
 }
 
 template <class C>
@@ -129,6 +133,30 @@ void Allocator<C>::scavenge() noexcept {
     large_.decay();
   }
   contexts_.scavenge(kContextsPerVisit, [&](Ctx& parked) { drain(parked); });
+}
+
+// What the learner is told of a block that went back to its page. Not while the context holds
+// nothing (it ebbs, or is parked): then no limit would have kept the page.
+template <class C>
+void Allocator<C>::note_given(Ctx& ctx, const Page& page, BinIndex bin, GivePath path) noexcept {
+  const SoClass<C>& cls = ctx.so.classes[bin.value()];
+  if (cls.max_partial == 0) return;
+  const SizeClass size_class(Sizes::info(bin).size_class);
+  if (path == GivePath::kRetire) return learn_.note_retire(size_class);  // the page is another's
+  if (path != GivePath::kPartial || page.used != 0) return;
+  if (cls.partial_count > cls.max_partial / 2) learn_.note_spare(size_class);
+}
+
+// After blocks were taken from a page: the one place where the learner looks at the time.
+template <class C>
+void Allocator<C>::learn(SizeClass size_class, TakePath path) noexcept {
+  if (path == TakePath::kRefill) learn_.note_refill(size_class);
+  cold_.age();
+  const std::uint32_t period = cold_.seen_period();
+  if (HAKMEM_LIKELY(!learn_.due(period))) return;
+  learn_.decide_in(period, [&](auto&& edit) {
+    return policy_.update_learned(edit, [&](const PolicySnapshot& now) { set_warm_caps(now); });
+  });
 }
 
 template <class C>
@@ -171,10 +199,11 @@ std::size_t Allocator<C>::purge() noexcept {
   return (before > after ? before - after : 0) + small + v1_.trim() + large_.trim();
 }
 
-// Lock order: contexts, policy, cold, v1, large.
+// Lock order: contexts, learn, policy, cold, v1, large.
 template <class C>
 void Allocator<C>::fork_prepare() noexcept {
   contexts_.lock_for_fork();
+  learn_.lock_for_fork();
   policy_.lock_for_fork();
   cold_.lock_for_fork();
   v1_.lock_for_fork();
@@ -187,6 +216,7 @@ void Allocator<C>::fork_parent() noexcept {
   v1_.unlock_after_fork();
   cold_.unlock_after_fork();
   policy_.unlock_after_fork();
+  learn_.unlock_after_fork();
   contexts_.unlock_after_fork();
 }
 

@@ -65,6 +65,7 @@ void* Allocator<C>::allocate_from_page(Ctx& ctx, Magazine<C>& magazine, BinIndex
       case TakePath::kNone: stats.alloc_fb_v1.add(); break;
     }
   }
+  if (HAKMEM_UNLIKELY(ctx.learning())) learn(SizeClass(Sizes::info(bin).size_class), refilled.path);
   return refilled.block != nullptr ? refilled.block : v1_.allocate(bin);
 }
 
@@ -155,7 +156,9 @@ void Allocator<C>::deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot) no
 template <class C>
 void Allocator<C>::give_to_page(Ctx& ctx, Page& page, std::uint32_t slot) noexcept {
   auto& stats = ctx.stats.by_class[page.class_idx];
+  const BinIndex bin(static_cast<std::uint8_t>(page.bin));
   const GivePath path = hot(ctx).give(page, slot);
+  if (HAKMEM_UNLIKELY(ctx.learning())) note_given(ctx, page, bin, path);
   if (!ctx.counting()) return;
   switch (path) {
     case GivePath::kCurrent: stats.free_current.add(); break;
@@ -169,6 +172,7 @@ template <class C>
 void Allocator<C>::flush(Ctx& ctx, Magazine<C>& magazine, std::size_t count) noexcept {
   Hot hot_box = hot(ctx);
   const bool counting = ctx.counting();
+  const bool learning = ctx.learning();
   Ultra::flush(magazine, count, [&](const MagazinePlace<C>& place) {
     const ClientPtr block(place.block);
     const Page* const unit = arena_.so_page_of(block);
@@ -178,16 +182,20 @@ void Allocator<C>::flush(Ctx& ctx, Magazine<C>& magazine, std::size_t count) noe
     }
     Page& page = arena_.page(unit->head);
     const std::uint8_t size_class = page.class_idx;
+    const BinIndex bin(static_cast<std::uint8_t>(page.bin));
     const GivePath path = hot_box.give(page, slot_of(page, place));
     if (HAKMEM_UNLIKELY(counting)) count_given_back(ctx, size_class, path);
+    if (HAKMEM_UNLIKELY(learning)) note_given(ctx, page, bin, path);
   });
 }
 
 template <class C>
 void Allocator<C>::give_back(Ctx& ctx, Page& page, std::uint32_t slot) noexcept {
   const std::uint8_t size_class = page.class_idx;
+  const BinIndex bin(static_cast<std::uint8_t>(page.bin));
   const GivePath path = hot(ctx).give(page, slot);
   if (ctx.counting()) count_given_back(ctx, size_class, path);
+  if (HAKMEM_UNLIKELY(ctx.learning())) note_given(ctx, page, bin, path);
 }
 
 // A block that goes back to its page without a call of the program: out of a magazine, or drained.

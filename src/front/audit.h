@@ -10,6 +10,7 @@
 #include "front/allocator.h"
 #include "laws/heap_laws.h"
 #include "laws/hot_laws.h"
+#include "laws/learn_laws.h"
 #include "laws/page_laws.h"
 #include "laws/slab_laws.h"
 #include "laws/ultra_laws.h"
@@ -35,6 +36,7 @@ class Auditor {
     Broken broken = slabs();
     if (broken == laws::kHolds) broken = lent_pages();
     if (broken == laws::kHolds) broken = contexts();
+    if (broken == laws::kHolds) broken = learned_limits();
     return broken != laws::kHolds ? broken : laws::a1_no_slot_is_lost(heap_);
   }
 
@@ -69,6 +71,17 @@ class Auditor {
          limit.held_by(Holder::kMappings)},
         {pages.lent_bytes + pages.warm_bytes, a_.v1().bytes_charged(), a_.large().bytes_charged()},
         limit.held()};
+  }
+
+  // ---- policy
+
+  Broken learned_limits() noexcept {
+    const PolicySnapshot policy = a_.policy();
+    Broken broken = laws::kHolds;
+    for (std::size_t c = 0; c < kClassesMax && policy.learn && broken == laws::kHolds; ++c) {
+      broken = laws::l1_limits_are_within_bounds(policy.classes[c], learn_bounds<C>(c));
+    }
+    return broken;
   }
 
   // ---- superslabs

@@ -34,6 +34,7 @@ struct Context {
 
   // The program has been freeing, and only freeing, for a while (allocator_cold.h).
   bool ebbing() const noexcept { return ebb_left != 0; }
+  bool learning() const noexcept { return policy != nullptr && policy->learn; }
   bool counting() const noexcept { return C::kCountHotPath || (policy != nullptr && policy->count); }
 };
 

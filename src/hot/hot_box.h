@@ -77,18 +77,30 @@ class HotBox {
         retiring(page);
         retire(cls, page);
       }
-      for (std::uint32_t unit = cls.partial; unit != Page::kNoPage;) {
-        Page& page = arena_.page(unit);
-        unit = page.next;
-        if (page.used != 0) continue;
-        unlink_partial(cls, page);
-        retiring(page);
-        retire(cls, page);
-      }
+      retire_listed(cls, 0, retiring);
     }
   }
 
+  // The same for empty pages that max_partial, having become less, would not have kept.
+  template <class Retiring>
+  void retire_beyond_max_partial(Retiring&& retiring) noexcept {
+    for (SoClass<C>& cls : ctx_.classes) retire_listed(cls, cls.max_partial, retiring);
+  }
+
  private:
+  // Empty pages of the partial list go back, until no more than `keep` pages are on it.
+  template <class Retiring>
+  void retire_listed(SoClass<C>& cls, std::uint32_t keep, Retiring& retiring) noexcept {
+    for (std::uint32_t unit = cls.partial; unit != Page::kNoPage && cls.partial_count > keep;) {
+      Page& page = arena_.page(unit);
+      unit = page.next;
+      if (page.used != 0) continue;
+      unlink_partial(cls, page);
+      retiring(page);
+      retire(cls, page);
+    }
+  }
+
   HAKMEM_NOINLINE Source so_alloc_refill_slow(SoClass<C>& cls, BinIndex bin) noexcept {
     Page* const page = cold_.refill_page(bin, cls.owner);
     if (page == nullptr) return {nullptr, TakePath::kNone};

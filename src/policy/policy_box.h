@@ -1,7 +1,8 @@
 // Publishes policy snapshots: one release store each (edge Y1: publish's release -> current's
 // acquire). A published snapshot is never changed and never freed, so a reader needs no protection.
 // Publishing one that equals an earlier one publishes that one again: flipping to and fro for ever
-// takes no memory.
+// takes no memory. The program may publish as many different ones as it likes; the learner, which
+// does so unasked, gets kLearnedPoliciesMax (config/geometry.h).
 #pragma once
 
 #include <cstddef>
@@ -11,6 +12,8 @@
 #include "policy/policy_snapshot.h"
 
 namespace hakmem {
+
+enum class Published : std::uint8_t { kDone, kUnchanged, kNoMemory, kFull };
 
 template <class C>
 class PolicyBox {
@@ -32,13 +35,33 @@ class PolicyBox {
     return publish_locked(wanted);
   }
 
-  // Changes the current policy by `edit(PolicySnapshot&)`, atomically among writers.
-  template <class Edit>
-  bool update(Edit&& edit) noexcept {
+  // Changes the current policy by `edit(PolicySnapshot&)`, atomically among writers; when that has
+  // succeeded, then(current) is called before any other writer comes.
+  template <class Edit, class Then>
+  bool update(Edit&& edit, Then&& then) noexcept {
     const LockGuard<C> guard(lock_);
     PolicySnapshot wanted = *current_.load_relaxed();  // relaxed: writers hold the lock
     edit(wanted);
-    return publish_locked(wanted);
+    if (!publish_locked(wanted)) return false;
+    then(wanted);
+    return true;
+  }
+  // The same for the learner, who is refused (kFull) once it has made as many as it may.
+  template <class Edit, class Then>
+  Published update_learned(Edit&& edit, Then&& then) noexcept {
+    const LockGuard<C> guard(lock_);
+    const PolicySnapshot& before = *current_.load_relaxed();  // relaxed: writers hold the lock
+    PolicySnapshot wanted = before;
+    edit(wanted);
+    if (wanted == before) return Published::kUnchanged;
+    if (find(wanted) == nullptr) {
+      if (learned_ == C::Geometry::kLearnedPoliciesMax) return Published::kFull;
+      if (new_node(wanted) == nullptr) return Published::kNoMemory;
+      ++learned_;
+    }
+    publish_locked(wanted);
+    then(wanted);
+    return Published::kDone;
   }
 
   void lock_for_fork() noexcept HAKMEM_ACQUIRE(lock_) { lock_.lock(); }
@@ -56,12 +79,17 @@ class PolicyBox {
   };
 
   bool publish_locked(const PolicySnapshot& wanted) noexcept HAKMEM_REQUIRES(lock_) {
-    Node* node = newest_;
-    while (node != nullptr && !(node->snapshot == wanted)) node = node->older;
+    Node* node = find(wanted);
     if (node == nullptr) node = new_node(wanted);
     if (node == nullptr) return false;
     current_.store_release(&node->snapshot);  // Y1
     return true;
+  }
+
+  Node* find(const PolicySnapshot& wanted) noexcept HAKMEM_REQUIRES(lock_) {
+    Node* node = newest_;
+    while (node != nullptr && !(node->snapshot == wanted)) node = node->older;
+    return node;
   }
 
   Node* new_node(const PolicySnapshot& wanted) noexcept HAKMEM_REQUIRES(lock_) {
@@ -83,6 +111,7 @@ class PolicyBox {
   Platform* platform_ = nullptr;
   Node* newest_ HAKMEM_GUARDED_BY(lock_) = &first_;
   Block* blocks_ HAKMEM_GUARDED_BY(lock_) = nullptr;
+  std::uint32_t learned_ HAKMEM_GUARDED_BY(lock_) = 0;  // snapshots made by update_learned
 };
 
 }  // namespace hakmem

@@ -23,6 +23,7 @@ struct ClassPolicy {
   bool v3 = true;                   // heap version: v3, else v1
   std::uint16_t max_partial = 0;    // partial and empty pages a context may hold per bin
   std::uint16_t warm_cap = 0;       // empty pages the cold box keeps mapped
+  bool pinned = false;              // the program has set them: the learner leaves them alone
   bool operator==(const ClassPolicy&) const = default;
 };
 
@@ -31,6 +32,7 @@ struct PolicySnapshot {
   bool c6_hot = false;  // C6 goes through the front cache even when its pages come from v1
   bool count = false;   // statistics on: every call takes the counting slow path
   bool every_call_slow = false;  // calls are being recorded (HAKMEM_TRACE)
+  bool learn = false;  // page events are noted for the learner, which may change the limits
   bool operator==(const PolicySnapshot&) const = default;
 
   constexpr Route route_of(SizeClass c) const noexcept {

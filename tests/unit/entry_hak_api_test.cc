@@ -48,9 +48,11 @@ class KeepPolicy {
   ~KeepPolicy() {
     hak_policy_set_mask(before_.v3_mask);
     hak_stats_v3_enable(before_.stats);
+    hak_learn_enable(before_.learn);
     for (int c = 0; c < HAK_CLASSES; ++c) {
       hak_policy_set_max_partial(c, before_.classes[c].max_partial);
       hak_policy_set_warm_cap(c, before_.classes[c].warm_cap);
+      if (before_.classes[c].pinned == 0) hak_policy_unpin(c);
     }
   }
 
@@ -176,6 +178,39 @@ TEST(HakPolicy, WhatIsSetIsRead) {
   EXPECT_EQ(policy().classes[7].max_partial, 11u);
   EXPECT_EQ(policy().classes[7].warm_cap, 12u);
   EXPECT_EQ(policy().classes[8].max_partial, policy().classes[6].max_partial);
+}
+
+TEST(HakPolicy, TheLearnerIsTurnedOnAndOff) {
+  const KeepPolicy keep;
+  EXPECT_EQ(policy().learn, 0);
+  EXPECT_EQ(hak_learn_enable(7), 0);
+  EXPECT_EQ(policy().learn, 1);
+  EXPECT_EQ(hak_learn_enable(0), 0);
+  EXPECT_EQ(policy().learn, 0);
+}
+
+TEST(HakPolicy, SettingALimitPinsTheClass) {
+  const KeepPolicy keep;
+  EXPECT_EQ(policy().classes[9].pinned, 0);
+  EXPECT_EQ(hak_policy_set_max_partial(9, 3), 0);
+  EXPECT_EQ(policy().classes[9].pinned, 1);
+  EXPECT_EQ(policy().classes[10].pinned, 0);
+  EXPECT_EQ(hak_policy_set_warm_cap(10, 3), 0);
+  EXPECT_EQ(policy().classes[10].pinned, 1);
+}
+
+TEST(HakPolicy, AnUnpinnedClassHasItsDefaultLimits) {
+  const KeepPolicy keep;
+  EXPECT_EQ(hak_policy_unpin(-1), EINVAL);
+  EXPECT_EQ(hak_policy_set_max_partial(9, 3), 0);
+  EXPECT_EQ(hak_policy_set_warm_cap(9, 3), 0);
+  EXPECT_EQ(hak_policy_set_class(9, HAK_HEAP_V1), 0);
+  EXPECT_EQ(hak_policy_unpin(9), 0);
+  const hak_class_policy now = policy().classes[9];
+  EXPECT_EQ(now.pinned, 0);
+  EXPECT_EQ(now.max_partial, 2u);
+  EXPECT_EQ(now.warm_cap, 8u);
+  EXPECT_EQ(now.heap, HAK_HEAP_V1);
 }
 
 TEST(HakPolicy, AClassOnV1HasNoPage) {

@@ -240,6 +240,30 @@ TEST_F(Hot, RetireEmptyPagesLeavesTheOthers) {
   EXPECT_EQ(cls().pages, 2u);
 }
 
+// d is current; c, a and b are partial, the newest first, and a is empty.
+TEST_F(Hot, RetireBeyondMaxPartialKeepsAsManyAsItMay) {
+  cls().max_partial = 3;
+  const auto a = take_page(), b = take_page(), c = take_page(), d = take_page();
+  give(b[0], GivePath::kPartial);
+  give_all(a);
+  give(c[0], GivePath::kPartial);
+  EXPECT_EQ(partial(), (std::vector<Page*>{c[0].page, a[0].page, b[0].page}));
+  int told = 0;
+  const auto retiring = [&](const Page& page) { told += page.used == 0 ? 1 : 100; };
+  hot_.retire_beyond_max_partial(retiring);
+  EXPECT_EQ(told, 0) << "three may stay";
+  cls().max_partial = 2;
+  hot_.retire_beyond_max_partial(retiring);
+  EXPECT_EQ(cold_.retired, std::vector<Page*>{a[0].page});
+  EXPECT_EQ(partial(), (std::vector<Page*>{c[0].page, b[0].page}));
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(cls().pages, 3u);
+  cls().max_partial = 0;
+  hot_.retire_beyond_max_partial(retiring);
+  EXPECT_EQ(told, 1) << "pages with blocks stay";
+  EXPECT_EQ(partial().size(), 2u);
+}
+
 TEST_F(Hot, ACurrentPageThatServedNobodyIsRetiredToo) {
   Page* const page = hot_.page_to_take_from(bin_).page;
   int told = 0;

@@ -121,12 +121,59 @@ TEST_F(PolicyTest, UpdatesOfSeveralWritersAreAllThere) {
   for (std::uint32_t w = 0; w < 2; ++w) {
     writers[w] = std::thread([this, w] {
       for (std::uint32_t c = w; c < kClassesMax; c += 2) {
-        box.update([c](PolicySnapshot& policy) { policy.classes[c].v3 = true; });
+        box.update([c](PolicySnapshot& policy) { policy.classes[c].v3 = true; },
+                   [](const PolicySnapshot&) {});
       }
     });
   }
   for (std::thread& writer : writers) writer.join();
   EXPECT_EQ(box.current().v3_mask(), kMaskAll);
+}
+
+// What the learner may add is bounded (4 in the small geometry); the program's own is not.
+TEST_F(PolicyTest, TheLearnerMakesOnlySoMany) {
+  box.init(platform, with(0));
+  std::uint32_t told = 0;
+  const auto learn = [&](std::uint16_t max_partial) {
+    return box.update_learned(
+        [=](PolicySnapshot& policy) { policy.classes[1].max_partial = max_partial; },
+        [&](const PolicySnapshot& now) { told += now == box.current() ? 1 : 100; });
+  };
+  EXPECT_EQ(learn(4), Published::kUnchanged);
+  EXPECT_EQ(told, 0u);
+  for (std::uint16_t n = 5; n < 9; ++n) ASSERT_EQ(learn(n), Published::kDone) << n;
+  EXPECT_EQ(told, 4u);
+  EXPECT_EQ(learn(9), Published::kFull);
+  EXPECT_EQ(told, 4u);
+  EXPECT_EQ(box.current().classes[1].max_partial, 8) << "it stays with what is there";
+  EXPECT_EQ(learn(5), Published::kDone) << "one of those that are there";
+  EXPECT_EQ(learn(4), Published::kDone);
+  EXPECT_TRUE(box.publish(with(77)));
+  EXPECT_EQ(learn(9), Published::kFull);
+}
+
+TEST_F(PolicyTest, WithoutMemoryNothingIsLearned) {
+  box.init(platform, with(0));
+  platform.fail_after(Call::kMap, 0);
+  const auto learn = [&] {
+    return box.update_learned([](PolicySnapshot& policy) { policy.classes[1].max_partial = 7; },
+                              [](const PolicySnapshot&) { FAIL(); });
+  };
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(learn(), Published::kNoMemory) << "nor is it counted";
+  EXPECT_EQ(box.current(), with(0));
+}
+
+TEST_F(PolicyTest, WritersAreToldWhatTheyPublished) {
+  box.init(platform, with(0));
+  bool told = false;
+  EXPECT_TRUE(box.update([](PolicySnapshot& policy) { policy.count = true; },
+                         [&](const PolicySnapshot& now) { told = now.count; }));
+  EXPECT_TRUE(told);
+  platform.fail_after(Call::kMap, 0);
+  for (std::uint32_t mask = 1; box.publish(with(mask)); ++mask) {
+  }
+  EXPECT_FALSE(box.update([](PolicySnapshot& policy) { policy.set_v3_mask(0xFFFF); },
+                          [](const PolicySnapshot&) { FAIL(); }));
 }
 
 // Edge Y1: whoever sees a snapshot sees it whole.
