@@ -70,9 +70,8 @@ class Explorer {
 };
 
 void explore(const char* what, const Trace& prefix, const Trace& alphabet,
-             std::size_t depth_at_least) {
-  constexpr std::size_t kSequencesMax = 24000;
-  const Explored done = Explorer(prefix, alphabet).run(kSequencesMax);
+             std::size_t depth_at_least, std::size_t sequences_max = 24000) {
+  const Explored done = Explorer(prefix, alphabet).run(sequences_max);
   std::printf("%s: all sequences of up to %zu of %zu ops (%zu run, %zu states)\n", what, done.depth,
               alphabet.size(), done.sequences, done.states);
   EXPECT_GE(done.depth, depth_at_least);
@@ -145,7 +144,7 @@ TEST(Exhaustive, Limits) {
            {OpKind::kLimit, 0, 0, 0, 1},  // hard what is held
            {OpKind::kLimit, 0, 0, 0, 0},  // none
            {OpKind::kPurge, 0, 0, 0, 0}},
-          4);
+          6, 5000);
 }
 
 }  // namespace
