@@ -270,7 +270,7 @@ class Run {
 
   void statistics() {
     require(hak_stats_v3_enable(static_cast<int>(a_ % 2)) == 0, "stats_enable");
-    hak_stats before{}, after{};
+    hak_counters before{}, after{};
     hak_stats_v3(&before);
     hak_free(hak_malloc(b_ % 3000));
     hak_stats_v3(&after);
@@ -288,13 +288,20 @@ class Run {
   }
 
   void memory() const {
-    hak_memory m{};
-    hak_memory_get(&m);
+    hak_stats s{};
+    require(hak_get_stats(&s) == EINVAL, "a size of none");
+    s.size = sizeof s;
+    require(hak_get_stats(&s) == 0 && s.size == sizeof s, "get_stats");
     std::size_t asked = 0;
     for (const Block& b : blocks_) asked += b.size;
-    require(m.held == m.small_held + m.large_held, "held");
-    require(m.small_live + m.large_held - m.large_idle >= asked, "less is live than is out");
-    require(m.small_idle <= m.small_held && m.large_idle <= m.large_held, "idle");
+    require(s.allocated >= asked, "less is allocated than is out");
+    require(s.allocated <= s.active && s.active <= s.resident, "allocated, active, resident");
+    require(s.resident <= s.mapped + s.metadata, "resident, mapped");
+    require(s.allocated == s.small_allocated + s.large_allocated, "parts of allocated");
+    require(s.mapped == s.small_mapped + s.large_mapped, "parts of mapped");
+    require(hak_print_stats(-1, HAK_STATS_JSON) == EBADF, "print_stats to nowhere");
+    require(hak_print_stats(-1, static_cast<hak_stats_format>(a_ * 4)) == EINVAL, "no such format");
+    require(s.small_idle <= s.small_mapped && s.large_idle <= s.large_mapped, "idle");
   }
   void trim() const {
     hak_trim();

@@ -1,27 +1,34 @@
-// env_config: any values of the environment variables (src/entry/settings.cc). Every text gives a
-// policy and limits; what is well formed is taken as the documentation says, what is not is
-// complained about exactly once, with the value that is then really used.
+// env_config: any values of the environment variables (src/entry/settings.cc, options.cc). Every
+// text gives a policy, limits and options; what is well formed is taken as the documentation says,
+// what is not is complained about exactly once, with the value that is then really used.
 //
-// Input: the values of the variables, one a line; a variable whose line is missing is not set.
+// Input: the values of the variables below, one a line; a variable whose line is missing is not
+// set.
 #include <array>
 #include <string>
 
+#include "entry/options.h"
 #include "entry/settings.h"
 #include "fuzz/check.h"
 
 namespace hakmem::fuzz {
 namespace {
 
-constexpr std::array<const char*, 8> kNames{"HAKMEM_SMALL_HEAP_V3_ENABLED",
-                                            "HAKMEM_SMALL_HEAP_V3_CLASSES",
-                                            "HAKMEM_SO_V3_STATS",
-                                            "HAKMEM_TINY_HEAP_PROFILE",
-                                            "HAKMEM_TINY_C6_HOT",
-                                            "HAKMEM_LIMIT_SOFT",
-                                            "HAKMEM_LIMIT_HARD",
-                                            "HAKMEM_LEARN"};
+// New ones at the end: a corpus keeps its meaning.
+constexpr std::array kNames{"HAKMEM_SMALL_HEAP_V3_ENABLED",
+                            "HAKMEM_SMALL_HEAP_V3_CLASSES",
+                            "HAKMEM_SO_V3_STATS",
+                            "HAKMEM_TINY_HEAP_PROFILE",
+                            "HAKMEM_TINY_C6_HOT",
+                            "HAKMEM_LIMIT_SOFT",
+                            "HAKMEM_LIMIT_HARD",
+                            "HAKMEM_LEARN",
+                            "HAKMEM_STATS",
+                            "HAKMEM_STATS_FILE",
+                            "HAKMEM_STATS_SIGNAL"};
 constexpr std::size_t kEnabled = 0, kClasses = 1, kStats = 2, kProfile = 3, kC6Hot = 4;
 constexpr std::size_t kSoft = 5, kHard = 6, kLearn = 7;
+constexpr std::size_t kFormat = 8, kFile = 9, kSignal = 10;
 constexpr std::size_t kCgroupHigh = 3000000, kCgroupMax = LimitBytes::kNone;
 
 struct Variable {
@@ -153,6 +160,49 @@ std::uint32_t expect_mask() {
   return classes.set && good ? explicit_mask : mask;
 }
 
+// A decimal number that is not above `most`; 10 digits hold every one that may be.
+bool read_decimal(const std::string& text, long most, long& n) {
+  if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos) return false;
+  const std::size_t first = std::min(text.find_first_not_of('0'), text.size() - 1);
+  if (text.size() - first > 10) return false;
+  n = std::stol(text);
+  return n <= most;
+}
+
+void expect_complaints(std::size_t which, bool good) {
+  const Variable& v = g_variables[which];
+  if (v.complaints != (good || !v.set ? 0u : 1u)) fail(std::string("complaints: ") + kNames[which]);
+}
+
+void expect_stats_output(const heap::StatsOutput& stats) {
+  const Variable& format = g_variables[kFormat];
+  constexpr std::array kFormats{"", "text", "json", "prom"};  // as StatsFormat counts them
+  std::size_t number = format.set ? kFormats.size() - 1 : 0;
+  while (number != 0 && format.value != kFormats[number]) --number;
+  require(static_cast<std::size_t>(stats.format) == number, "the format");
+  expect_complaints(kFormat, number != 0);
+
+  const Variable& file = g_variables[kFile];
+  long fd = 2;
+  const bool is_fd = file.value.starts_with("fd:");
+  const bool good = file.set && (is_fd ? read_decimal(file.value.substr(3), 2147483647, fd)
+                                       : !file.value.empty());
+  if (!good) fd = 2;
+  expect_complaints(kFile, good);
+  require(stats.fd == fd, "the file descriptor");
+  require(good && !is_fd ? stats.file == file.value : stats.file == nullptr, "the file");
+
+  const Variable& signal = g_variables[kSignal];
+  long n = 0;
+  const bool number_given = read_decimal(signal.value, 64, n);
+  expect_complaints(kSignal, stats.signal != 0);
+  require(!number_given || stats.signal == n || stats.signal == 0, "another signal");
+  require(stats.signal >= 0 && stats.signal <= 64 && stats.signal != 9 && stats.signal != 19 &&
+              stats.signal != 11,
+          "a signal that cannot be caught");
+  if (number_given && (n == 12 || n == 1 || n == 64)) require(stats.signal == n, "the signal");
+}
+
 }  // namespace
 }  // namespace hakmem::fuzz
 
@@ -168,5 +218,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::require(policy.count == fuzz::expect_flag(fuzz::kStats, false), "statistics");
   fuzz::require(policy.c6_hot == fuzz::expect_flag(fuzz::kC6Hot, false), "C6 hot");
   fuzz::require(policy.learn == fuzz::expect_flag(fuzz::kLearn, false), "the learner");
+  fuzz::expect_stats_output(heap::options_from(source).stats);
   return 0;
 }

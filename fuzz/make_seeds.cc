@@ -89,6 +89,11 @@ constexpr std::array kEnvironments{
     "1\n0xFFFF\n0\nFULL\n0\n1G\n1G\n1",
     "1\n0xFFFF\n0\nFULL\n0\n1G\n1G\n0",
     "1\n0xFFFF\n0\nFULL\n0\n1G\n1G\non",
+    "1\n0x80\n1\nC7_SAFE\n0\n1G\n2G\n1\njson\n/tmp/x.%p\nUSR2",
+    "1\n1\n0\nV1\n1\n0\n0\n0\nprom\nfd:7\nSIGUSR1",
+    "0\n1\n0\nV1\n1\n0\n0\n0\ntext\nfd:\n9",
+    "1\n0\n0\nV1\n1\n0\n0\n0\nxml\n\n65",
+    "0\n0\n0\nV1\n1\n0\n0\n0\ntext\nfd:2147483648\n12",
     ""};
 
 void write_all(const std::filesystem::path& root, std::size_t count) {

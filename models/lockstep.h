@@ -215,11 +215,24 @@ class Lockstep {
   void compare() {
     Comparer<C> comparer(*real_, *model_);
     const bool all = trace_.size() % options_.compare_every == 0;
-    if (all)
+    if (all) {
       note(comparer.everything());
-    else if (trace_.size() % options_.context_every == 0 && threads_[actor_].model != kNone)
+      compare_allocated();
+    } else if (trace_.size() % options_.context_every == 0 && threads_[actor_].model != kNone)
       note(comparer.context(threads_[actor_].model));
     if (trace_.size() % options_.audit_every == 0) audit_laws();
+  }
+  // What the allocator says is out is what the program holds, to the byte.
+  void compare_allocated() {
+    if (!difference_.empty()) return;
+    std::size_t held = 0;
+    blocks_.for_each([&](const Block& b) { held += b.usable; });
+    Survey survey;
+    Surveyor<C>(*real_).run(Patience::kWaits, survey);
+    if (survey.allocated() != held) {
+      difference_ = "bytes allocated: the allocator has " + std::to_string(survey.allocated()) +
+                    ", the program holds " + std::to_string(held);
+    }
   }
   void audit_laws() {
     if (!difference_.empty()) return;

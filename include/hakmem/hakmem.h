@@ -107,7 +107,7 @@ HAK_API int hak_policy_set_warm_cap(int size_class, unsigned pages);    /* at mo
 HAK_API int hak_learn_enable(int on);
 HAK_API int hak_policy_unpin(int size_class);
 
-/* ---- statistics ---- */
+/* ---- counters ---- */
 
 /* Since the start of the process, while statistics were on. docs/STATS.md. */
 struct hak_class_stats {
@@ -126,7 +126,7 @@ struct hak_class_stats {
   uint64_t free_remote; /* blocks of another thread's page */
 };
 
-struct hak_stats {
+struct hak_counters {
   struct hak_class_stats classes[HAK_CLASSES];
   uint64_t total_alloc; /* over all classes, and large */
   uint64_t total_free;
@@ -135,27 +135,45 @@ struct hak_stats {
   uint64_t large_free;
 };
 
-HAK_API void hak_stats_v3(struct hak_stats* stats);
+HAK_API void hak_stats_v3(struct hak_counters* counters);
 /* Counting costs the fast path, so it is off unless HAKMEM_SO_V3_STATS=1 or this turns it on. Other
  * threads follow as with every change of policy. Returns 0 or ENOMEM. */
 HAK_API int hak_stats_v3_enable(int on);
 /* To stderr, as at exit. Allocates nothing. */
 HAK_API void hak_stats_v3_print(void);
 
-/* Bytes, unless stated otherwise. */
-struct hak_memory {
-  size_t held;       /* taken from the system: small_held + large_held */
-  size_t small_held; /* superslabs and v1's chunks, used or not */
-  size_t small_live; /* blocks that the program holds, each with its full size (in the perf flavour
-                        also those in threads' front caches) */
-  size_t small_idle; /* free pages that still have memory */
-  size_t large_held; /* mappings of large blocks with their guards, and cached ones */
-  size_t large_idle; /* cached mappings */
-  size_t large_blocks; /* number of large blocks that the program holds */
+/* ---- memory ---- */
+
+/* Bytes, unless stated otherwise; docs/STATS.md defines each. Always
+ * allocated <= active <= resident <= mapped + metadata. */
+struct hak_stats {
+  size_t size;      /* in: sizeof(struct hak_stats) of the caller; out: bytes of it that are filled */
+  size_t allocated; /* blocks that the program holds, each with its hak_usable_size */
+  size_t active;    /* pages that have a block out, whole */
+  size_t resident;  /* the most that may be backed by memory */
+  size_t mapped;    /* address space in use for blocks: small_mapped + large_mapped */
+  size_t retained;  /* address space that is reserved and has never been used */
+  size_t metadata;  /* records apart from the blocks */
+  size_t small_allocated; /* the part of `allocated` up to 256 KiB a block */
+  size_t small_mapped;    /* superslabs and v1's chunks */
+  size_t small_idle;      /* free pages that still have memory */
+  size_t large_allocated; /* the part of `allocated` with mappings of their own */
+  size_t large_mapped;    /* these mappings with their guards, and cached ones */
+  size_t large_idle;      /* cached mappings */
+  size_t large_blocks;    /* number of large blocks that the program holds */
 };
 
-/* Looks at every page: not for hot paths. */
-HAK_API void hak_memory_get(struct hak_memory* memory);
+/* Looks at every page: not for hot paths. Returns 0, or EINVAL when stats->size is smaller than that
+ * of the first version, whose last member is large_blocks. A member that this library does not know
+ * is left alone, and is beyond the size that comes back. */
+HAK_API int hak_get_stats(struct hak_stats* stats);
+
+enum hak_stats_format { HAK_STATS_TEXT = 1, HAK_STATS_JSON = 2, HAK_STATS_PROM = 3 };
+
+/* Writes the same, and the counters if they are on, to a file descriptor; HAKMEM_STATS does it at
+ * exit and on a signal. Returns 0, EINVAL (no such format) or the error number of the failed write.
+ * Waits for the reader. Allocates nothing. */
+HAK_API int hak_print_stats(int fd, enum hak_stats_format format);
 /* Both give memory back to the system and return how many bytes. hak_purge: what is free now, in
  * every heap and in what threads left behind that have exited; nothing of it is left for a second
  * call, and no thread's caches are touched. hak_trim: first what this thread keeps for its own next

@@ -69,6 +69,14 @@ class memory_resource final : public std::pmr::memory_resource {
   }
 };
 
+// hak_get_stats: bytes allocated, active, resident, mapped, retained, and of metadata.
+inline hak_stats stats() noexcept {
+  hak_stats now{};
+  now.size = sizeof now;
+  hak_get_stats(&now);
+  return now;
+}
+
 // One for the life of the process, also during static destruction.
 inline std::pmr::memory_resource* resource() noexcept {
   alignas(memory_resource) static std::byte storage[sizeof(memory_resource)];

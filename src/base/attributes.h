@@ -8,3 +8,5 @@
 #define HAKMEM_EXPORT [[gnu::visibility("default")]]
 #define HAKMEM_LIKELY(x) __builtin_expect(!!(x), 1)
 #define HAKMEM_UNLIKELY(x) __builtin_expect(!!(x), 0)
+// A read that races with plain writes on purpose: only ever for a count.
+#define HAKMEM_RACY_COUNT __attribute__((no_sanitize("thread")))

@@ -102,11 +102,13 @@ class ColdBox {
     const LockGuard<C> guard(lock_);
     return table_.used();
   }
+  // For a survey (front/survey.h), between try_lock or lock_for_fork and unlock_after_fork.
+  bool try_lock() noexcept HAKMEM_TRY_ACQUIRE(true, lock_) { return lock_.try_lock(); }
+  ColdTotals totals_locked() noexcept HAKMEM_REQUIRES(lock_) { return table_.totals(); }
   // Calls visit(bin, entries) for every page that is with a context. Reads superslab records only,
   // not the pages': those are their owners'.
   template <class Visit>
-  void for_each_lent_page(Visit&& visit) noexcept {
-    const LockGuard<C> guard(lock_);
+  void for_each_lent_page_locked(Visit&& visit) noexcept HAKMEM_REQUIRES(lock_) {
     for (std::uint32_t i = 0; i < table_.used(); ++i) {
       const Superslab& slab = table_[i];
       const std::size_t stride = Sizes::kBinTable[slab.bin].entry_stride;

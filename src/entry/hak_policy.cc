@@ -1,13 +1,15 @@
-// The hak_* functions on policy, statistics and memory held (include/hakmem/hakmem.h).
+// The hak_* functions on policy, counters and memory held (include/hakmem/hakmem.h).
 #include <errno.h>
 #include <hakmem/hakmem.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "entry/heap.h"
+#include "entry/memory_held.h"
+#include "entry/stats_dump.h"
 #include "entry/stats_output.h"
-#include "entry/totals.h"
 
 namespace heap = hakmem::heap;
 using hakmem::ClassPolicy;
@@ -98,16 +100,16 @@ int hak_learn_enable(int on) {
   return change([=](PolicySnapshot& policy) { policy.learn = on != 0; });
 }
 
-void hak_stats_v3(hak_stats* stats) {
+void hak_stats_v3(hak_counters* counters) {
   const hakmem::StatsV3 counted = heap::allocator().stats();
-  *stats = {};
-  stats->page_of_fail = counted.page_of_fail;
-  stats->large_alloc = stats->total_alloc = counted.large_alloc;
-  stats->large_free = stats->total_free = counted.large_free;
+  *counters = {};
+  counters->page_of_fail = counted.page_of_fail;
+  counters->large_alloc = counters->total_alloc = counted.large_alloc;
+  counters->large_free = counters->total_free = counted.large_free;
   for (std::size_t c = 0; c < HAK_CLASSES; ++c) {
-    stats->classes[c] = to_public(counted.by_class[c]);
-    stats->total_alloc += counted.by_class[c].alloc_calls;
-    stats->total_free += counted.by_class[c].free_calls;
+    counters->classes[c] = to_public(counted.by_class[c]);
+    counters->total_alloc += counted.by_class[c].alloc_calls;
+    counters->total_free += counted.by_class[c].free_calls;
   }
 }
 
@@ -134,8 +136,34 @@ void hak_get_limit(hak_limit* limit) {
   *limit = {bytes.soft, bytes.hard, now.held(), refused};
 }
 
-void hak_memory_get(hak_memory* memory) {
-  const heap::Totals t = heap::totals();
-  *memory = {t.held(),     t.small_held, t.small_live,  t.small_idle,
-             t.large_held, t.large_idle, t.large_blocks};
+int hak_get_stats(hak_stats* stats) {
+  constexpr std::size_t kFirstVersion = offsetof(hak_stats, large_blocks) + sizeof(std::size_t);
+  if (stats->size < kFirstVersion) return EINVAL;
+  const hakmem::Survey held = heap::memory_held();
+  const std::size_t size = stats->size < sizeof(hak_stats) ? stats->size : sizeof(hak_stats);
+  const hak_stats all = {size,
+                         held.allocated(),
+                         held.active(),
+                         held.resident(),
+                         held.mapped(),
+                         held.retained,
+                         held.metadata,
+                         held.small_allocated,
+                         held.small_mapped,
+                         held.small_idle,
+                         held.large_allocated,
+                         held.large_mapped,
+                         held.large_idle,
+                         held.large_blocks};
+  std::memcpy(stats, &all, size);
+  return 0;
+}
+
+int hak_print_stats(int fd, hak_stats_format format) {
+  switch (format) {
+    case HAK_STATS_TEXT: return heap::print_stats(fd, heap::StatsFormat::kText);
+    case HAK_STATS_JSON: return heap::print_stats(fd, heap::StatsFormat::kJson);
+    case HAK_STATS_PROM: return heap::print_stats(fd, heap::StatsFormat::kProm);
+  }
+  return EINVAL;
 }

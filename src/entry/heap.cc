@@ -6,8 +6,10 @@
 #include <cstring>
 #include <type_traits>
 
+#include "entry/options.h"
 #include "entry/recorder.h"
 #include "entry/settings.h"
+#include "entry/stats_dump.h"
 #include "entry/stats_output.h"
 
 namespace hakmem::heap {
@@ -43,6 +45,7 @@ void on_fork_parent() noexcept HAKMEM_UNCHECKED {
 void on_fork_child() noexcept HAKMEM_UNCHECKED {
   g_allocator.fork_child(t_context->number == 0 ? nullptr : t_context);
   recorder_fork_child();
+  stats_dump_fork_child();
   g_start_lock.unlock();
 }
 
@@ -65,7 +68,9 @@ HAKMEM_COLD void start_slow() noexcept {
       g_started.store_release(true);  // B1
     }
   }
-  if (first) register_hooks();
+  if (!first) return;
+  register_hooks();
+  start_stats_dump(options_from_environment().stats);
 }
 
 void ensure_started() noexcept {
@@ -110,6 +115,7 @@ bool too_large(std::size_t n) noexcept { return n > PTRDIFF_MAX; }
 HAKMEM_NOINLINE void* obtain(trace::Kind kind, std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
   ensure_started();
+  serve_stats();
   return recorded(kind, n, 1, with_memory([n](Ctx* ctx) {
                     return g_allocator.allocate_slow(ctx, n);
                   }));
@@ -177,6 +183,7 @@ void* reallocate(void* p, std::size_t n) noexcept {
 void deallocate_slow(void* p, const char* operation) noexcept {
   if (p == nullptr) return;
   ensure_started();
+  serve_stats();
   if (HAKMEM_UNLIKELY(recording())) record(trace::Kind::kFree, 0, 1, p);
   with_context([=](Ctx* ctx) { g_allocator.deallocate_slow(ctx, p, operation); });
 }

@@ -1,5 +1,5 @@
 // glibc's windows into malloc: mallinfo, malloc_info, malloc_stats, and the knobs malloc_trim and
-// mallopt. All figures come from totals.h. Belongs to override_malloc.cc (see there).
+// mallopt. All figures come from memory_held.h. Belongs to override_malloc.cc (see there).
 #include <errno.h>
 #include <limits.h>
 #include <malloc.h>
@@ -9,7 +9,7 @@
 
 #include "entry/alias.h"
 #include "entry/heap.h"
-#include "entry/totals.h"
+#include "entry/memory_held.h"
 #include "pal/linux.h"
 #include "report/text.h"
 
@@ -37,14 +37,14 @@ HAKMEM_EXPORT int mallopt(int parameter, int) noexcept {
 }
 
 HAKMEM_EXPORT struct mallinfo2 mallinfo2() noexcept {
-  const heap::Totals t = heap::totals();
+  const hakmem::Survey held = heap::memory_held();
   struct mallinfo2 info = {};
-  info.arena = t.small_held;
-  info.hblks = t.large_blocks;
-  info.hblkhd = t.large_held - t.large_idle;
-  info.uordblks = t.small_live;
-  info.fordblks = t.small_held > t.small_live ? t.small_held - t.small_live : 0;
-  info.keepcost = t.small_idle + t.large_idle;
+  info.arena = held.small_mapped;
+  info.hblks = held.large_blocks;
+  info.hblkhd = held.large_allocated;
+  info.uordblks = held.small_allocated;
+  info.fordblks = held.small_mapped - held.small_allocated;
+  info.keepcost = held.small_idle + held.large_idle;
   return info;
 }
 
@@ -62,18 +62,18 @@ HAKMEM_EXPORT struct mallinfo mallinfo() noexcept {
 
 // As glibc on stderr, and without allocating.
 HAKMEM_EXPORT void malloc_stats() noexcept {
-  const heap::Totals t = heap::totals();
+  const hakmem::Survey held = heap::memory_held();
   hakmem::Text text;
-  text.put("system bytes     = ").number(t.held());
-  text.put("\nin use bytes     = ").number(t.live());
-  text.put("\nmmap regions     = ").number(t.large_blocks);
-  text.put("\nmmap bytes       = ").number(t.large_held - t.large_idle).put("\n");
+  text.put("system bytes     = ").number(held.mapped());
+  text.put("\nin use bytes     = ").number(held.allocated());
+  text.put("\nmmap regions     = ").number(held.large_blocks);
+  text.put("\nmmap bytes       = ").number(held.large_allocated).put("\n");
   hakmem::LinuxPlatform::write_error(text.data(), text.size());
 }
 
 HAKMEM_EXPORT int malloc_info(int options, FILE* out) noexcept {
   if (options != 0) return EINVAL;
-  const heap::Totals t = heap::totals();
+  const hakmem::Survey held = heap::memory_held();
   const int written =
       fprintf(out,
               "<malloc version=\"1\">\n"
@@ -84,7 +84,8 @@ HAKMEM_EXPORT int malloc_info(int options, FILE* out) noexcept {
               "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n"
               "<system type=\"current\" size=\"%zu\"/>\n"
               "</malloc>\n",
-              t.small_live, t.small_idle, t.large_blocks, t.large_held - t.large_idle, t.held());
+              held.small_allocated, held.small_idle, held.large_blocks, held.large_allocated,
+              held.mapped());
   return written < 0 ? errno : 0;
 }
 

@@ -10,6 +10,7 @@
 #include <bit>
 #include <new>
 
+#include "entry/path.h"
 #include "front/production.h"
 #include "pal/lock.h"
 #include "report/report.h"
@@ -26,7 +27,6 @@ using trace::Record;
 
 constexpr const char* kName = "HAKMEM_TRACE";
 constexpr std::size_t kWindowBytes = std::size_t{1} << 20;
-constexpr std::size_t kPathBytes = 4096;
 
 class KeepErrno {
  public:
@@ -37,33 +37,6 @@ class KeepErrno {
 
  private:
   int saved_;
-};
-
-// A path put together in place; too long a one ends empty.
-class Path {
- public:
-  void put(const char* text, std::size_t n) noexcept {
-    const bool fits = n < kPathBytes - length_;
-    if (!fits) too_long_ = true;
-    if (too_long_) return;
-    memcpy(text_ + length_, text, n);
-    length_ += n;
-    text_[length_] = '\0';
-  }
-  void put(const char* text) noexcept { put(text, strlen(text)); }
-  void number(std::uint64_t n) noexcept {
-    Text digits;
-    digits.number(n);
-    put(digits.data(), digits.size());
-  }
-  void clear() noexcept { *this = Path(); }
-  const char* c_str() const noexcept { return text_; }
-  bool usable() const noexcept { return !too_long_ && length_ != 0; }
-
- private:
-  char text_[kPathBytes] = {};
-  std::size_t length_ = 0;
-  bool too_long_ = false;
 };
 
 // The file behind the records. All under the recorder's lock.
@@ -112,19 +85,11 @@ class TraceFile {
  private:
   void name(const char* pattern, std::uint32_t copy) noexcept {
     path_.clear();
-    if (pattern[0] != '/') {  // the program may change its directory
-      char here[kPathBytes];
-      if (getcwd(here, sizeof here) == nullptr) return;
-      path_.put(here);
-      path_.put("/");
+    path_.put_directory_of(pattern);
+    if (!path_.put_pattern(pattern)) {
+      path_.put(".");
+      path_.number(static_cast<std::uint64_t>(getpid()));
     }
-    const auto pid = static_cast<std::uint64_t>(getpid());
-    const char* const place = strstr(pattern, "%p");
-    path_.put(pattern, place == nullptr ? strlen(pattern)
-                                        : static_cast<std::size_t>(place - pattern));
-    if (place == nullptr) path_.put(".");
-    path_.number(pid);
-    if (place != nullptr) path_.put(place + 2);
     if (copy == 0) return;
     path_.put(".");
     path_.number(copy);

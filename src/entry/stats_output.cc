@@ -1,6 +1,7 @@
 #include "entry/stats_output.h"
 
 #include "entry/heap.h"
+#include "entry/stats_dump.h"
 #include "pal/linux.h"
 #include "report/text.h"
 
@@ -27,6 +28,7 @@ void print_class(std::size_t c, const StatsV3::PerClass& s, std::uint64_t page_o
 // At exit, after the program's own destructors.
 [[gnu::destructor(101)]] void print_at_exit() noexcept {
   if (allocator().policy().count) print_stats_v3();
+  dump_stats_at_exit();
 }
 
 }  // namespace

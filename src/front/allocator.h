@@ -97,6 +97,7 @@ class Allocator {
   PolicySnapshot policy() const noexcept { return policy_.current(); }
 
   StatsV3 stats() noexcept;
+  void add_stats(StatsV3& sum) noexcept;
 
   // Both: bytes given back to the system. `purge`: what is free now, in all heaps and in parked
   // contexts; nothing of it is left for a second call. `trim`: first the caller's own caches, too.
@@ -118,6 +119,7 @@ class Allocator {
   v1::V1Heap<C>& v1() noexcept { return v1_; }
   large::LargeHeap<C>& large() noexcept { return large_; }
   ContextRegistry<C>& contexts() noexcept { return contexts_; }
+  PolicyBox<C>& policies() noexcept { return policy_; }
   Platform& platform() noexcept { return platform_; }
   Limit& limit() noexcept { return limit_; }
 

@@ -169,12 +169,17 @@ void Allocator<C>::set_warm_caps(const PolicySnapshot& policy) noexcept {
 template <class C>
 StatsV3 Allocator<C>::stats() noexcept {
   StatsV3 sum;
+  add_stats(sum);
+  return sum;
+}
+
+template <class C>
+void Allocator<C>::add_stats(StatsV3& sum) noexcept {
   contexts_.for_each([&](Ctx& ctx) {
     for_each_counter(sum, ctx.stats, [](std::uint64_t& total, const StatCounter<C>& counter) {
       total += counter.get();
     });
   });
-  return sum;
 }
 
 template <class C>

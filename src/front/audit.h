@@ -1,5 +1,5 @@
 // audit: builds the views of laws/ from a real Allocator and checks every law. For tests, fuzzers
-// and debugging: O(everything), takes no lock, so no thread may be inside the allocator meanwhile.
+// and debugging: O(everything), takes hardly a lock, so no thread may be inside the allocator meanwhile.
 // Contexts orphaned by a fork, and their pages, are left out: they may have been in the middle of
 // anything. Tests: tests/unit/laws_test.cc breaks each law in a real structure.
 #pragma once
@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "front/allocator.h"
+#include "front/survey.h"
 #include "laws/heap_laws.h"
 #include "laws/hot_laws.h"
 #include "laws/learn_laws.h"
@@ -29,15 +30,9 @@ class Auditor {
 
   // The id of the first broken law, nullptr when all hold.
   Broken run() noexcept {
-    const Broken uncharged = laws::a2_what_is_held_is_charged(charges());
-    if (uncharged != laws::kHolds || !a_.arena().exists()) return uncharged;
-    heap_ = {};
-    heap_.states_tell_cached = C::kMitigations.check_frees;
-    Broken broken = slabs();
-    if (broken == laws::kHolds) broken = lent_pages();
-    if (broken == laws::kHolds) broken = contexts();
-    if (broken == laws::kHolds) broken = learned_limits();
-    return broken != laws::kHolds ? broken : laws::a1_no_slot_is_lost(heap_);
+    Broken broken = laws::a2_what_is_held_is_charged(charges());
+    if (broken == laws::kHolds && a_.arena().exists()) broken = v3();
+    return broken != laws::kHolds ? broken : memory();
   }
 
   // Calls visit(page) for each lent page until it returns a broken law.
@@ -55,6 +50,23 @@ class Auditor {
   }
 
  private:
+  Broken v3() noexcept {
+    heap_ = {};
+    heap_.states_tell_cached = C::kMitigations.check_frees;
+    Broken broken = slabs();
+    if (broken == laws::kHolds) broken = lent_pages();
+    if (broken == laws::kHolds) broken = contexts();
+    if (broken == laws::kHolds) broken = learned_limits();
+    return broken != laws::kHolds ? broken : laws::a1_no_slot_is_lost(heap_);
+  }
+
+  Broken memory() noexcept {
+    Survey s;
+    Surveyor<C>(a_).run(Patience::kWaits, s);
+    return laws::m1_memory_is_nested(
+        {s.allocated(), s.active(), s.resident(), s.mapped(), s.metadata});
+  }
+
   static std::uint32_t units_per_page(std::uint32_t bin) noexcept {
     return 1u << (Sizes::kBinTable[bin].page_shift - C::Geometry::kUnitShift);
   }

@@ -73,6 +73,9 @@ class ContextRegistry {
     for (std::uint32_t i = 0; i < n; ++i) visit(at(i));
   }
 
+  // Bytes of the contexts that were ever used and of their magazines.
+  std::size_t bytes_used() const noexcept { return created_.load_relaxed() * kStride; }  // a count
+
   // In the child of a fork: the threads of all other contexts are gone.
   void orphan_all_but(Ctx* mine) noexcept HAKMEM_UNCHECKED {
     for_each([&](Ctx& ctx) {

@@ -31,6 +31,15 @@ enum class Contents : std::uint8_t {
   kAny,   // it may hold what an earlier large block left: cheaper
 };
 
+// How much of the large heap is in use; bytes but for the first.
+struct LargeTally {
+  std::size_t blocks = 0;        // live ones
+  std::size_t live_bytes = 0;    // of theirs, all usable
+  std::size_t mapped_bytes = 0;  // their mappings with the guards, and cached mappings
+  std::size_t cached_bytes = 0;  // of these, cached
+  std::size_t record_bytes = 0;  // the registry
+};
+
 template <class C>
 class LargeHeap {
  public:
@@ -147,6 +156,18 @@ class LargeHeap {
       return true;
     });
     return bytes;
+  }
+
+  // For a survey (front/survey.h), between try_lock or lock_for_fork and unlock_after_fork.
+  bool try_lock() noexcept HAKMEM_UNCHECKED { return lock_.try_lock(); }
+  LargeTally tally_locked() noexcept HAKMEM_UNCHECKED {
+    LargeTally tally{table_.count(), 0, bytes_live_ + cache_.bytes(), cache_.bytes(),
+                     table_.bytes_mapped()};
+    table_.for_each([&](const Mapping& m) noexcept {
+      tally.live_bytes += m.length;
+      return true;
+    });
+    return tally;
   }
 
   // Around fork(): the parent holds the lock, so that the child gets a consistent heap.

@@ -4,6 +4,7 @@
 //       flavours with checks, as many slots are CACHED as there are places in use in magazines
 //   A2  what the memory limit was charged by each heap is what that heap holds, and the total is
 //       their sum
+//   M1  allocated <= active <= resident <= mapped + metadata (docs/STATS.md)
 #pragma once
 
 #include <array>
@@ -49,6 +50,20 @@ struct ChargesView {
 constexpr Broken a2_what_is_held_is_charged(const ChargesView& v) noexcept {
   const std::size_t sum = v.held[0] + v.held[1] + v.held[2];
   return law("A2", v.charged == v.held && v.total == sum);
+}
+
+// Bytes.
+struct MemoryView {
+  std::size_t allocated = 0;
+  std::size_t active = 0;
+  std::size_t resident = 0;
+  std::size_t mapped = 0;
+  std::size_t metadata = 0;
+};
+
+constexpr Broken m1_memory_is_nested(const MemoryView& m) noexcept {
+  return law("M1", m.allocated <= m.active && m.active <= m.resident &&
+                       m.resident <= m.mapped + m.metadata);
 }
 
 }  // namespace hakmem::laws

@@ -64,6 +64,9 @@ class PolicyBox {
     return Published::kDone;
   }
 
+  // Bytes of the memory that snapshots are kept in.
+  std::size_t bytes_mapped() const noexcept { return bytes_mapped_.load_relaxed(); }  // counter only
+
   void lock_for_fork() noexcept HAKMEM_ACQUIRE(lock_) { lock_.lock(); }
   void unlock_after_fork() noexcept HAKMEM_RELEASE(lock_) { lock_.unlock(); }
 
@@ -97,6 +100,7 @@ class PolicyBox {
       auto* const block = static_cast<Block*>(platform_->map(sizeof(Block), alignof(Block)));
       if (block == nullptr) return nullptr;
       blocks_ = block;
+      bytes_mapped_.store_relaxed(bytes_mapped_.load_relaxed() + sizeof(Block));
     }
     Node& node = blocks_->nodes[blocks_->used++];
     node.snapshot = wanted;
@@ -107,6 +111,7 @@ class PolicyBox {
 
   Node first_{default_policy(), nullptr};
   typename C::World::template atomic<const PolicySnapshot*> current_{&first_.snapshot};
+  typename C::World::template atomic<std::size_t> bytes_mapped_{0};
   Lock<C> lock_;
   Platform* platform_ = nullptr;
   Node* newest_ HAKMEM_GUARDED_BY(lock_) = &first_;

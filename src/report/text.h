@@ -8,20 +8,28 @@
 
 namespace hakmem {
 
-class Text {
+template <std::size_t kCapacity>
+class TextOf {
  public:
-  Text& put(const char* s) noexcept {
+  TextOf& put(const char* s) noexcept {
     while (s != nullptr && *s != '\0' && length_ < buffer_.size()) buffer_[length_++] = *s++;
     return *this;
   }
-  Text& number(std::uint64_t n) noexcept { return digits(n, 10); }
-  Text& hex(std::uint64_t n) noexcept { return put("0x").digits(n, 16); }
+  TextOf& number(std::uint64_t n) noexcept { return digits(n, 10); }
+  TextOf& hex(std::uint64_t n) noexcept { return put("0x").digits(n, 16); }
+
+  // Blanks up to column `column` of a line that began at byte `line`.
+  TextOf& pad(std::size_t line, std::size_t column) noexcept {
+    while (length_ < line + column && length_ < kCapacity) buffer_[length_++] = ' ';
+    return *this;
+  }
+  void clear() noexcept { length_ = 0; }
 
   const char* data() const noexcept { return buffer_.data(); }
   std::size_t size() const noexcept { return length_; }
 
  private:
-  Text& digits(std::uint64_t n, unsigned base) noexcept {
+  TextOf& digits(std::uint64_t n, unsigned base) noexcept {
     std::array<char, 24> reversed{};
     std::size_t k = 0;
     do {
@@ -32,8 +40,10 @@ class Text {
     return *this;
   }
 
-  std::array<char, 1024> buffer_{};
+  std::array<char, kCapacity> buffer_{};
   std::size_t length_ = 0;
 };
+
+using Text = TextOf<1024>;
 
 }  // namespace hakmem

@@ -89,8 +89,21 @@ class ChunkMap {
     return bytes;
   }
 
+  // Calls visit(chunk) for every chunk.
+  template <class Visit>
+  void for_each(Visit&& visit) noexcept {
+    table_.for_each([&](ChunkRecord& record) noexcept {
+      visit(*static_cast<Chunk<C>*>(record.chunk));
+      return true;
+    });
+  }
+
   std::size_t bytes_mapped() const noexcept {
-    return table_.count() * (L::kChunkBytes + meta_bytes()) + table_.bytes_mapped();
+    return table_.count() * L::kChunkBytes + bytes_of_records();
+  }
+  // Of the chunks' descriptions and of the table.
+  std::size_t bytes_of_records() const noexcept {
+    return table_.count() * meta_bytes() + table_.bytes_mapped();
   }
   std::size_t chunks() const noexcept { return table_.count(); }
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -20,6 +21,15 @@
 #include "v1/chunk_map.h"
 
 namespace hakmem::v1 {
+
+// How much of v1 is in use; bytes.
+struct V1Tally {
+  std::size_t live_bytes = 0;      // blocks that are out; with checks, without those in front caches
+  std::size_t active_bytes = 0;    // runs with a block out or in a front cache
+  std::size_t resident_bytes = 0;  // cells that may hold memory
+  std::size_t mapped_bytes = 0;    // chunks
+  std::size_t record_bytes = 0;    // what is kept about them
+};
 
 // Where a pointer lies; `run` is nullptr unless it is the start of a slot that was handed out.
 template <class C>
@@ -113,11 +123,36 @@ class RunHeap {
   // Gives back empty chunks, for a call that may come often; returns bytes.
   std::size_t unmap_empty() noexcept { return chunks_.unmap_empty(); }
 
+  // Adds this heap's part.
+  void count(V1Tally& tally) noexcept {
+    tally.record_bytes += chunks_.bytes_of_records();
+    chunks_.for_each([&](Chunk<C>& chunk) {
+      const std::uint32_t clean = chunk.free_cells & ~chunk.dirty_cells;
+      tally.mapped_bytes += L::kChunkBytes;
+      tally.resident_bytes += L::kChunkBytes - cells_in(clean) * L::kCellBytes;
+      for (std::size_t cell = 0; cell < L::kCells; ++cell) {
+        const bool starts_run = chunk.run_of_cell[cell] == cell + 1;
+        if (starts_run && (chunk.free_cells >> cell & 1) == 0) count_run(chunk.runs[cell], tally);
+      }
+    });
+  }
+
   std::size_t live_blocks(BinIndex bin) const noexcept { return live_[bin.value()]; }
   std::size_t bytes_mapped() const noexcept { return chunks_.bytes_mapped(); }
   std::size_t chunks() const noexcept { return chunks_.chunks(); }
 
  private:
+  static std::size_t cells_in(std::uint32_t mask) noexcept {
+    return static_cast<std::size_t>(std::popcount(mask));
+  }
+  static void count_run(const Run<C>& run, V1Tally& tally) noexcept {
+    const std::size_t block_size = Sizes::kBinTable[run.bin].block_size;
+    for (std::size_t slot = 0; slot < run.watermark; ++slot) {
+      if (run.is_set(slot) && state_of(run, slot) == SlotState::kLive) tally.live_bytes += block_size;
+    }
+    if (run.live != 0) tally.active_bytes += L::kCellBytes << run.order;
+  }
+
   // The front cache changes entries without the lock, so it takes a compare-and-swap. Relaxed: what
   // the block holds is published by the lock.
   static bool claim(const Place<C>& place, EntryBits from) noexcept {

@@ -109,6 +109,15 @@ class V1Heap {
     return (tiny_.chunks() + pool_.chunks()) * Layout<C>::kChunkBytes;
   }
 
+  // For a survey (front/survey.h), between try_lock or lock_for_fork and unlock_after_fork.
+  bool try_lock() noexcept HAKMEM_UNCHECKED { return lock_.try_lock(); }
+  V1Tally tally_locked() noexcept HAKMEM_UNCHECKED {
+    V1Tally tally;
+    tiny_.count(tally);
+    pool_.count(tally);
+    return tally;
+  }
+
   // Around fork(): the parent holds the lock, so that the child gets a consistent heap.
   void lock_for_fork() noexcept HAKMEM_UNCHECKED { lock_.lock(); }
   void unlock_after_fork() noexcept HAKMEM_UNCHECKED { lock_.unlock(); }

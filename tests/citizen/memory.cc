@@ -75,13 +75,14 @@ void trim() {
 }
 
 void print_rest(const char* when) {
-  const auto get = symbol<void(hak_memory*)>("hak_memory_get");
+  const auto get = symbol<int(hak_stats*)>("hak_get_stats");
   if (get == nullptr) return;
-  hak_memory memory{};
-  get(&memory);
-  std::fprintf(stderr, "  %s: small held %zu KiB, live %zu, warm %zu; large held %zu, cached %zu\n",
-               when, memory.small_held >> 10, memory.small_live >> 10, memory.small_idle >> 10,
-               memory.large_held >> 10, memory.large_idle >> 10);
+  hak_stats s{};
+  s.size = sizeof s;
+  get(&s);
+  std::fprintf(stderr, "  %s: small %zu KiB, allocated %zu, warm %zu; large %zu, cached %zu\n", when,
+               s.small_mapped >> 10, s.small_allocated >> 10, s.small_idle >> 10,
+               s.large_mapped >> 10, s.large_idle >> 10);
 }
 
 std::size_t after(const char* when) {

@@ -117,9 +117,10 @@ void flip_until(const std::atomic<bool>& stop, std::uint64_t seed) {
 
 std::size_t live_bytes() {
   hak_trim();
-  hak_memory m;
-  hak_memory_get(&m);
-  return m.small_live + m.large_blocks;
+  hak_stats s{};
+  s.size = sizeof s;
+  hak_get_stats(&s);
+  return s.small_allocated + s.large_blocks;
 }
 
 TEST(Flip, NothingIsLostWhileClassesChangeHeaps) {

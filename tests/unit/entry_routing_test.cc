@@ -35,7 +35,7 @@ int probe() {
     for (unsigned long i = 0; i < calls_of(c); ++i) blocks.push_back(hak_malloc(size_t{8} << c));
     for (void* p : blocks) hak_free(p);
   }
-  hak_stats s;
+  hak_counters s;
   hak_stats_v3(&s);
   hak_policy policy;
   hak_policy_get(&policy);

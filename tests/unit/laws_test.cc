@@ -230,6 +230,13 @@ TEST(PlainViews, SlotsOfTheHeap) {
   EXPECT_STREQ(laws::a1_no_slot_is_lost(heap), "A1");
 }
 
+TEST(PlainViews, MemoryIsNested) {
+  EXPECT_EQ(laws::m1_memory_is_nested({4, 4, 4, 3, 1}), kHolds);
+  EXPECT_STREQ(laws::m1_memory_is_nested({5, 4, 4, 4, 1}), "M1");
+  EXPECT_STREQ(laws::m1_memory_is_nested({4, 5, 4, 4, 1}), "M1");
+  EXPECT_STREQ(laws::m1_memory_is_nested({4, 4, 5, 3, 1}), "M1");
+}
+
 TEST(PlainViews, ChargesOfTheLimit) {
   laws::ChargesView view{{1, 2, 3}, {1, 2, 3}, 6};
   EXPECT_EQ(laws::a2_what_is_held_is_charged(view), kHolds);

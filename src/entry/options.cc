@@ -1,0 +1,123 @@
+#include "entry/options.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+
+#include <cstddef>
+
+#include "pal/linux.h"
+#include "report/report.h"
+
+namespace hakmem::heap {
+namespace {
+
+template <class Value>
+struct Choice {
+  const char* name;
+  Value value;
+};
+
+// The value that `text` names. False: none.
+template <class Value, std::size_t kCount>
+bool find(const Choice<Value> (&choices)[kCount], const char* text, Value& value) noexcept {
+  for (const Choice<Value>& choice : choices) {
+    if (strcmp(text, choice.name) != 0) continue;
+    value = choice.value;
+    return true;
+  }
+  return false;
+}
+
+// Decimal and at most `max`.
+bool parse_decimal(const char* text, int max, int& value) noexcept {
+  if (*text == '\0') return false;
+  int n = 0;
+  for (; *text != '\0'; ++text) {
+    if (*text < '0' || *text > '9') return false;
+    const int digit = *text - '0';
+    if (n > (max - digit) / 10) return false;
+    n = n * 10 + digit;
+  }
+  value = n;
+  return true;
+}
+
+constexpr Choice<StatsFormat> kFormats[] = {
+    {"text", StatsFormat::kText}, {"json", StatsFormat::kJson}, {"prom", StatsFormat::kProm}};
+
+// Signals that a program may be sent at any time without having made a mistake.
+constexpr Choice<int> kSignals[] = {
+    {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"HUP", SIGHUP},       {"QUIT", SIGQUIT}, {"INT", SIGINT},
+    {"TERM", SIGTERM}, {"ALRM", SIGALRM}, {"VTALRM", SIGVTALRM}, {"PROF", SIGPROF}, {"IO", SIGIO},
+    {"PWR", SIGPWR},   {"URG", SIGURG},   {"WINCH", SIGWINCH},   {"CONT", SIGCONT}};
+
+constexpr int kSignalMax = 64;
+
+// Those that cannot be caught, that a fault sends, or that libc keeps to itself (32 and 33).
+bool may_be_caught(int number) noexcept {
+  constexpr int kNot[] = {0,      SIGKILL, SIGSTOP, SIGILL, SIGTRAP, SIGABRT,
+                          SIGBUS, SIGFPE,  SIGSEGV, SIGSYS, 32,      33};
+  for (const int not_this : kNot) {
+    if (number == not_this) return false;
+  }
+  return true;
+}
+
+bool parse_signal(const char* text, int& number) noexcept {
+  int n = 0;
+  const char* const name = strncmp(text, "SIG", 3) == 0 ? text + 3 : text;
+  if (!find(kSignals, name, n) && !parse_decimal(text, kSignalMax, n)) return false;
+  if (!may_be_caught(n)) return false;
+  number = n;
+  return true;
+}
+
+StatsFormat format_from(const SettingsSource& source) noexcept {
+  constexpr const char* kName = "HAKMEM_STATS";
+  StatsFormat format = StatsFormat::kNone;
+  const char* const text = source.value_of(kName);
+  if (text != nullptr && !find(kFormats, text, format)) {
+    source.complain(kName, text, "text, json or prom", "none of them");
+  }
+  return format;
+}
+
+void read_stats_file(const SettingsSource& source, StatsOutput& stats) noexcept {
+  constexpr const char* kName = "HAKMEM_STATS_FILE";
+  const char* const text = source.value_of(kName);
+  if (text == nullptr) return;
+  if (strncmp(text, "fd:", 3) == 0) {
+    if (parse_decimal(text + 3, INT_MAX, stats.fd)) return;
+  } else if (*text != '\0') {
+    stats.file = text;
+    return;
+  }
+  source.complain(kName, text, "a file name or fd:N", "stderr");
+}
+
+int signal_from(const SettingsSource& source) noexcept {
+  constexpr const char* kName = "HAKMEM_STATS_SIGNAL";
+  int number = 0;
+  const char* const text = source.value_of(kName);
+  if (text != nullptr && !parse_signal(text, number)) {
+    source.complain(kName, text, "a signal that may be caught, such as USR2 or 12", "no signal");
+  }
+  return number;
+}
+
+}  // namespace
+
+Options options_from(const SettingsSource& source) noexcept {
+  Options options;
+  options.stats.format = format_from(source);
+  read_stats_file(source, options.stats);
+  options.stats.signal = signal_from(source);
+  return options;
+}
+
+Options options_from_environment() noexcept {
+  return options_from({LinuxPlatform::environment, report_bad_environment, nullptr});
+}
+
+}  // namespace hakmem::heap

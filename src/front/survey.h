@@ -1,0 +1,160 @@
+// survey: what the allocator holds of the system's memory, and how much of that the program holds
+// of it, in the terms of docs/STATS.md. Walks every page that is out: not for hot paths.
+//
+// Holds the locks of cold, v1 and large together, so that the numbers belong to one moment; what
+// other threads do meanwhile without a lock (their own magazines and pages) may be seen or not.
+// When nothing else runs the numbers are exact. With Patience::kNone it never waits, so that it may
+// be called wherever a thread was interrupted.
+//
+//   allocated <= active <= resident <= mapped + metadata      law M1 (laws/heap_laws.h)
+//
+// Tests: tests/unit/survey_test.cc; models/lockstep.h compares `allocated` with the model's blocks.
+#pragma once
+
+#include <cstddef>
+
+#include "base/attributes.h"
+#include "front/allocator.h"
+
+namespace hakmem {
+
+// Bytes unless stated otherwise.
+struct Survey {
+  std::size_t small_allocated = 0;  // blocks of v3 and v1 that the program holds, whole blocks
+  std::size_t small_active = 0;     // pages (v3) and runs (v1) that have a block out
+  std::size_t small_resident = 0;   // pages and cells that may hold memory
+  std::size_t small_mapped = 0;     // superslabs and v1's chunks
+  std::size_t small_idle = 0;       // free pages that still hold memory: trim gives them back
+  std::size_t large_allocated = 0;  // blocks with a mapping of their own
+  std::size_t large_mapped = 0;     // these mappings, with guards, and cached ones
+  std::size_t large_idle = 0;       // of these, cached
+  std::size_t large_blocks = 0;     // number of large blocks that the program holds
+  std::size_t retained = 0;         // reserved address space that was never handed out
+  std::size_t metadata = 0;         // records about blocks, pages, threads and policy
+
+  constexpr std::size_t allocated() const noexcept { return small_allocated + large_allocated; }
+  constexpr std::size_t active() const noexcept { return small_active + large_allocated; }
+  constexpr std::size_t mapped() const noexcept { return small_mapped + large_mapped; }
+  constexpr std::size_t resident() const noexcept {
+    return small_resident + large_allocated + large_idle + metadata;
+  }
+};
+
+enum class Patience : std::uint8_t {
+  kNone,  // gives up where another holds a lock
+  kWaits,
+};
+
+template <class C>
+class Surveyor {
+ public:
+  explicit Surveyor(Allocator<C>& allocator) noexcept : a_(allocator) {}
+
+  // False, and nothing told, when it had to wait and may not.
+  bool run(Patience patience, Survey& found) noexcept {
+    if (!lock_all(patience)) return false;
+    found = {};
+    add_v3(found);
+    add_v1(found, a_.v1().tally_locked());
+    add_large(found, a_.large().tally_locked());
+    unlock_all();
+    found.metadata +=
+        sizeof(Allocator<C>) + a_.contexts().bytes_used() + a_.policies().bytes_mapped();
+    if constexpr (!C::kMitigations.check_frees) leave_out_magazines(found);
+    return true;
+  }
+
+ private:
+  using Sizes = typename C::Sizes;
+
+  // In the order of fork_prepare.
+  bool lock_all(Patience patience) noexcept HAKMEM_UNCHECKED {
+    if (patience == Patience::kWaits) {
+      a_.cold().lock_for_fork();
+      a_.v1().lock_for_fork();
+      a_.large().lock_for_fork();
+      return true;
+    }
+    if (!a_.cold().try_lock()) return false;
+    if (a_.v1().try_lock()) {
+      if (a_.large().try_lock()) return true;
+      a_.v1().unlock_after_fork();
+    }
+    a_.cold().unlock_after_fork();
+    return false;
+  }
+  void unlock_all() noexcept HAKMEM_UNCHECKED {
+    a_.large().unlock_after_fork();
+    a_.v1().unlock_after_fork();
+    a_.cold().unlock_after_fork();
+  }
+
+  void add_v3(Survey& s) noexcept HAKMEM_UNCHECKED {
+    const ColdTotals totals = a_.cold().totals_locked();
+    s.small_mapped += totals.committed_bytes;
+    s.small_resident += totals.lent_bytes + totals.warm_bytes;
+    s.small_idle += totals.warm_bytes;
+    s.retained += a_.arena().bytes() - totals.committed_bytes;
+    s.metadata += totals.committed_bytes / Sizes::kSuperslabBytes * kRecordsPerSuperslab;
+    a_.cold().for_each_lent_page_locked(
+        [&](BinIndex bin, const auto* entries) { add_page(s, Sizes::info(bin), entries); });
+  }
+
+  // A block that was freed by another thread, or waits in a magazine, still keeps its page.
+  template <class Entry>
+  static void add_page(Survey& s, const BinInfo& info, const Entry* entries) noexcept {
+    bool active = false;
+    for (std::size_t slot = 0; slot < info.capacity; ++slot) {
+      const SlotState state = state_of_entry(entries[slot].load_relaxed());  // a count
+      if (state == SlotState::kLive) s.small_allocated += info.block_size;
+      active |= state != SlotState::kFree;
+    }
+    if (active) s.small_active += std::size_t{1} << info.page_shift;
+  }
+
+  static void add_v1(Survey& s, const v1::V1Tally& tally) noexcept {
+    s.small_allocated += tally.live_bytes;
+    s.small_active += tally.active_bytes;
+    s.small_resident += tally.resident_bytes;
+    s.small_mapped += tally.mapped_bytes;
+    s.metadata += tally.record_bytes;
+  }
+  static void add_large(Survey& s, const large::LargeTally& tally) noexcept {
+    s.large_blocks = tally.blocks;
+    s.large_allocated = tally.live_bytes;
+    s.large_mapped = tally.mapped_bytes;
+    s.large_idle = tally.cached_bytes;
+    s.metadata += tally.record_bytes;
+  }
+
+  // Without checks the entries do not tell a block in a magazine from one that is out, but each
+  // magazine's two ends tell how many it holds.
+  void leave_out_magazines(Survey& s) noexcept {
+    std::size_t cached = 0;
+    a_.contexts().for_each([&](Context<C>& ctx) {
+      for (std::size_t b = 0; b < Sizes::kBins; ++b) {
+        const std::size_t block_size =
+            Sizes::info(BinIndex(static_cast<std::uint8_t>(b))).block_size;
+        cached += (blocks_in(ctx.ultra.front[b]) + blocks_in(ctx.ultra.hidden[b])) * block_size;
+      }
+    });
+    s.small_allocated -= cached < s.small_allocated ? cached : s.small_allocated;
+  }
+
+  // Another thread's magazine, which it may be using: two words, each read whole, that may not
+  // belong together. A count.
+  HAKMEM_RACY_COUNT static std::size_t blocks_in(const Magazine<C>& magazine) noexcept {
+    const auto* const top = *const_cast<MagazinePlace<C>* const volatile*>(&magazine.top);
+    const auto* const base = *const_cast<MagazinePlace<C>* const volatile*>(&magazine.base);
+    const auto n = static_cast<std::size_t>(top - base);
+    return n <= Sizes::kMagazineEntries ? n : 0;
+  }
+
+  static constexpr std::size_t kRecordsPerSuperslab =
+      Sizes::kUnitsPerSuperslab * sizeof(SoPage<C>) +
+      Sizes::kEntriesPerSuperslab * sizeof(typename SoPage<C>::Entry) + sizeof(Superslab);
+
+  Allocator<C>& a_;
+};
+
+}  // namespace hakmem

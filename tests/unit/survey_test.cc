@@ -1,0 +1,224 @@
+// The survey: every byte that the program holds, wherever its block is and on whichever path it
+// came and went; what is active, resident, mapped, retained and metadata besides.
+#include "front/survey.h"
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <vector>
+
+#include "test_heap.h"
+
+namespace hakmem::test {
+namespace {
+
+template <class C>
+class Surveyed : public ::testing::Test {
+ protected:
+  using Geometry = typename C::Geometry;
+  static constexpr std::size_t kUnit = std::size_t{1} << Geometry::kUnitShift;
+  static constexpr std::size_t kSuperslab = C::Sizes::kSuperslabBytes;
+  static constexpr std::size_t kLarge = Geometry::kBlockMax + 1;
+
+  Survey survey() {
+    Survey s;
+    EXPECT_TRUE(Surveyor<C>(allocator()).run(Patience::kWaits, s));
+    EXPECT_EQ(heap_.audit(), laws::kHolds);
+    return s;
+  }
+  Allocator<C>& allocator() { return *heap_.allocator; }
+  std::size_t size_of(const void* p) { return allocator().locate(p).block_size; }
+  void use(const PolicySnapshot& policy) {
+    ASSERT_TRUE(allocator().publish_policy(heap_.ctx, policy));
+  }
+  PolicySnapshot v1_alone() {
+    PolicySnapshot policy = default_policy();
+    policy.set_v3_mask(0);
+    return policy;
+  }
+
+  Heap<C> heap_;
+};
+
+using Configs = ::testing::Types<Small, SmallPerf, Full, FullPerf>;
+TYPED_TEST_SUITE(Surveyed, Configs);
+
+TYPED_TEST(Surveyed, OfAnUnusedHeap) {
+  const Survey s = this->survey();
+  EXPECT_EQ(s.allocated() + s.active() + s.mapped(), 0u);
+  EXPECT_EQ(s.retained, this->allocator().arena().bytes());
+  EXPECT_GE(s.metadata, sizeof(Allocator<TypeParam>) + sizeof(Context<TypeParam>));
+  EXPECT_EQ(s.resident(), s.metadata);
+}
+
+// Blocks of one size come and go: what lies in the magazine is not the program's.
+TYPED_TEST(Surveyed, BlocksInMagazinesAreNotAllocated) {
+  std::vector<void*> blocks;
+  for (int i = 0; i < 11; ++i) {
+    blocks.push_back(this->heap_.take(1024));
+    ASSERT_EQ(this->survey().allocated(), blocks.size() * 1024);
+  }
+  while (!blocks.empty()) {
+    this->heap_.give(blocks.back());
+    blocks.pop_back();
+    ASSERT_EQ(this->survey().allocated(), blocks.size() * 1024);
+  }
+  const Survey idle = this->survey();
+  EXPECT_GT(idle.small_active, 0u) << "the magazine keeps a page";
+  this->allocator().trim(this->heap_.ctx);
+  const Survey s = this->survey();
+  EXPECT_EQ(s.small_active + s.small_idle + s.small_resident, 0u);
+  EXPECT_EQ(s.small_mapped, idle.small_mapped);
+  EXPECT_EQ(s.small_mapped % this->kSuperslab, 0u);
+  EXPECT_EQ(s.retained + s.small_mapped, this->allocator().arena().bytes());
+  EXPECT_GT(s.metadata, s.small_mapped / this->kUnit * sizeof(SoPage<TypeParam>));
+}
+
+// While calls are counted the magazines are out of the hot path's sight.
+TYPED_TEST(Surveyed, HiddenMagazinesCountToo) {
+  this->use(counting_policy());
+  void* const kept = this->heap_.take(1024);
+  this->heap_.give(this->heap_.take(1024));
+  EXPECT_EQ(this->survey().allocated(), 1024u);
+  this->heap_.give(kept);
+  EXPECT_EQ(this->survey().allocated(), 0u);
+}
+
+TYPED_TEST(Surveyed, ActiveAreWholePages) {
+  void* const p = this->heap_.take(1024);
+  const std::size_t page = std::size_t{1}
+                           << TypeParam::Sizes::info(bin_of<TypeParam>(1024)).page_shift;
+  EXPECT_EQ(this->survey().small_active, page);
+  EXPECT_EQ(this->survey().small_resident, page);
+  this->heap_.give(p);
+}
+
+// A block that another thread freed is no longer the program's, but keeps its page.
+TYPED_TEST(Surveyed, RemoteFreesAreNotAllocated) {
+  Context<TypeParam>* const other = this->allocator().attach_context();
+  void* const p = this->heap_.take(1024);
+  this->allocator().deallocate(other, p);
+  const Survey s = this->survey();
+  EXPECT_EQ(s.allocated(), 0u);
+  EXPECT_GT(s.small_active, 0u);
+  this->allocator().park_context(*other);
+}
+
+// Magazines of every context count, also those of a context whose thread is gone.
+TYPED_TEST(Surveyed, OtherContextsMagazines) {
+  Context<TypeParam>* const other = this->allocator().attach_context();
+  void* const p = this->allocator().allocate(other, 64);
+  this->allocator().deallocate(other, this->allocator().allocate(other, 64));
+  void* const q = this->heap_.take(64);
+  EXPECT_EQ(this->survey().allocated(), 128u);
+  this->allocator().deallocate(other, p);
+  EXPECT_EQ(this->survey().allocated(), 64u);
+  this->heap_.give(q);
+}
+
+TYPED_TEST(Surveyed, V1) {
+  this->use(this->v1_alone());
+  std::vector<void*> blocks;
+  std::size_t held = 0;
+  for (const std::size_t n : {16u, 1000u, 1000u, 4000u}) {
+    blocks.push_back(this->heap_.take(n));
+    held += this->size_of(blocks.back());
+    ASSERT_EQ(this->survey().small_allocated, held);
+  }
+  Survey s = this->survey();
+  EXPECT_GE(s.small_active, held);
+  EXPECT_EQ(s.small_active % this->kUnit, 0u);
+  EXPECT_EQ(s.small_resident, s.small_active) << "cells that were never used hold no memory";
+  EXPECT_EQ(s.small_mapped % v1::Layout<TypeParam>::kChunkBytes, 0u);
+  const std::size_t resident = s.small_resident;
+  for (void* p : blocks) {
+    held -= this->size_of(p);
+    this->heap_.give(p);
+    ASSERT_EQ(this->survey().small_allocated, held);
+  }
+  s = this->survey();
+  EXPECT_EQ(s.small_active, 0u);
+  EXPECT_EQ(s.small_resident, resident) << "free cells are dirty";
+  this->allocator().trim(this->heap_.ctx);
+  EXPECT_EQ(this->survey().small_resident, 0u);
+}
+
+// HAKMEM_TINY_C6_HOT: blocks of v1 in a magazine.
+TYPED_TEST(Surveyed, V1BlocksInMagazines) {
+  PolicySnapshot policy = this->v1_alone();
+  policy.c6_hot = true;
+  this->use(policy);
+  void* const kept = this->heap_.take(512);
+  this->heap_.give(this->heap_.take(512));
+  EXPECT_EQ(this->survey().allocated(), 512u);
+  EXPECT_GT(this->survey().small_active, 0u);
+  this->heap_.give(kept);
+  EXPECT_EQ(this->survey().allocated(), 0u);
+}
+
+TYPED_TEST(Surveyed, Large) {
+  void* const p = this->heap_.take(this->kLarge);
+  void* const q = this->heap_.take(3 * this->kLarge);
+  Survey s = this->survey();
+  EXPECT_EQ(s.large_blocks, 2u);
+  EXPECT_EQ(s.large_allocated, this->size_of(p) + this->size_of(q));
+  EXPECT_EQ(s.active(), s.large_allocated);
+  EXPECT_GE(s.large_mapped, s.large_allocated);
+  EXPECT_EQ(s.large_mapped == s.large_allocated, !TypeParam::kMitigations.guard_pages);
+  EXPECT_EQ(s.large_idle, 0u);
+  const std::size_t mapped = s.large_mapped;
+  this->heap_.give(p);
+  s = this->survey();
+  EXPECT_EQ(s.large_blocks, 1u);
+  EXPECT_EQ(s.large_allocated, this->size_of(q));
+  EXPECT_EQ(s.large_mapped, mapped) << "cached";
+  EXPECT_EQ(s.resident(), s.large_allocated + s.large_idle + s.metadata);
+  this->heap_.give(q);
+  this->allocator().trim(this->heap_.ctx);
+  s = this->survey();
+  EXPECT_EQ(s.large_mapped + s.large_idle + s.large_allocated + s.large_blocks, 0u);
+}
+
+TYPED_TEST(Surveyed, SnapshotsOfPolicyAreMetadata) {
+  const std::size_t before = this->survey().metadata;
+  this->use(this->v1_alone());
+  EXPECT_GE(this->survey().metadata, before + 65536);
+}
+
+// From a signal handler, say: it never waits for a lock, and gives back those it got.
+TYPED_TEST(Surveyed, WithoutPatienceALockIsEnough) {
+  const auto hurried = [&] {
+    Survey s;
+    return Surveyor<TypeParam>(this->allocator()).run(Patience::kNone, s);
+  };
+  EXPECT_TRUE(hurried());
+  this->allocator().cold().lock_for_fork();
+  EXPECT_FALSE(hurried());
+  this->allocator().cold().unlock_after_fork();
+  this->allocator().v1().lock_for_fork();
+  EXPECT_FALSE(hurried());
+  this->allocator().v1().unlock_after_fork();
+  this->allocator().large().lock_for_fork();
+  EXPECT_FALSE(hurried());
+  this->allocator().large().unlock_after_fork();
+  EXPECT_TRUE(hurried());
+}
+
+// No address space for the arena: v1 and large serve alone.
+TEST(SurveyedWithoutArena, HoldsItsBlocks) {
+  auto allocator = std::make_unique<Allocator<Small>>();
+  allocator->platform().fail_after(Call::kReserve, 0);
+  allocator->init(default_policy());
+  allocator->platform().stop_failing();
+  void* const p = allocator->allocate_slow(nullptr, 1000);
+  ASSERT_NE(p, nullptr);
+  Survey s;
+  Surveyor<Small>(*allocator).run(Patience::kWaits, s);
+  EXPECT_EQ(s.allocated(), 1024u);
+  EXPECT_EQ(s.retained, 0u);
+  EXPECT_EQ(audit(*allocator), laws::kHolds);
+  allocator->deallocate_slow(nullptr, p, "free");
+}
+
+}  // namespace
+}  // namespace hakmem::test
