@@ -5,22 +5,29 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <map>
 #include <memory>
 #include <vector>
 
 #include "cold/cold_box.h"
 #include "front/context.h"
 #include "hot/hot_box.h"
+#include "laws/page_laws.h"
 #include "models/lockstep_configs.h"
 #include "models/reference/context.h"
-#include "proptests/fixed_seed.h"
+#include "proptests/steps.h"
 #include "remote/remote_box.h"
 
 namespace hakmem::model {
 
+// Slots in order, so that every slot is known beforehand; SmallOrdered's sister.
+struct ProductionOrdered
+    : Config<ProductionGeometry, ModelPlatform, StdWorld, Mitigations{true, false, true}> {};
+
 template <class C>
 struct Boxes {
-  Boxes() : shape(shape_of<C>()) {
+  Boxes() : shape(shape_of<C>()), storage(C::Sizes::kMagazineEntries) {
+    context.ultra.storage = storage.data();
     arena.init(platform);
     cold.init(platform, arena, limit);
     model_cold = std::make_unique<Cold>(shape, arena.superslabs());
@@ -32,6 +39,18 @@ struct Boxes {
   SoPage<C>* borrow(std::size_t bin) {
     const BinIndex index(static_cast<std::uint8_t>(bin));
     return cold.refill_page(index, {&context, &context.ultra.front[bin]});
+  }
+  std::size_t units_of(std::size_t bin) const { return shape.bins[bin].page / shape.unit; }
+  // The laws of one page; O(slots).
+  laws::Broken broken_law(const SoPage<C>& page) const {
+    std::vector<EntryBits> entries(page.capacity);
+    for (std::size_t s = 0; s < entries.size(); ++s) entries[s] = page.entries[s].load_relaxed();
+    return laws::first_broken_page_law({entries, page.capacity, page.carved, page.used,
+                                        page.freelist, page.remote_head.load_relaxed()});
+  }
+  void set_budget(std::size_t bytes) {
+    cold.set_budget(bytes);
+    model_cold->budget = bytes;
   }
   void advance(std::uint64_t ms) {
     platform.advance_clock_ms(ms);
@@ -56,6 +75,7 @@ struct Boxes {
   ColdBox<C> cold;
   hakmem::Context<C> context;
   Shape shape;
+  std::vector<MagazinePlace<C>> storage;
   std::unique_ptr<Cold> model_cold;
 };
 

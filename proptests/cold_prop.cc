@@ -1,5 +1,5 @@
-// The cold box against the model's: which page is lent, tiers, warm pages, budget, limit, decay,
-// trim.
+// The cold box against the model's: which page is lent, tiers, warm pages, warm_cap, budget, limit,
+// decay, memory refused, trim.
 #include "models/ops.h"
 #include "proptests/box_fixture.h"
 
@@ -7,44 +7,73 @@ namespace hakmem::model {
 namespace {
 
 template <class C>
-void check_cold_box() {
-  Boxes<C> boxes;
-  std::vector<SoPage<C>*> lent;
-  const auto steps = *rc::gen::container<std::vector<std::uint32_t>>(
-      120, rc::gen::noShrink(rc::gen::arbitrary<std::uint32_t>()));
-  for (const std::uint32_t step : steps) {
-    const std::size_t what = step % 16;
-    if (what < 8) {  // few bins: superslabs change hands
-      const std::size_t bin = boxes.shape.bins.size() - 1 - step / 16 % 3 * 4;
-      SoPage<C>* const page = boxes.borrow(bin);
-      const Page* const expected = boxes.model_cold->refill(bin, 0, false);
-      RC_ASSERT((page == nullptr) == (expected == nullptr));
-      if (page == nullptr) continue;
-      RC_ASSERT(page->head == expected->head);
-      RC_ASSERT(page->capacity == boxes.shape.bins[bin].capacity);
-      lent.push_back(page);
-    } else if (what < 14 && !lent.empty()) {
-      const std::size_t at = step / 16 % lent.size();
-      boxes.model_cold->retire(boxes.model_cold->page(lent[at]->head));
-      boxes.cold.retire_page(*lent[at]);
-      lent.erase(lent.begin() + static_cast<std::ptrdiff_t>(at));
-    } else if (what == 14) {
-      boxes.advance(step / 16 % 700);
-    } else if (step / 16 % 2 == 0) {
-      RC_ASSERT(boxes.cold.trim() == boxes.model_cold->trim());
-    } else if (step / 32 % 2 == 0) {
-      const std::size_t hard = limit_level(step / 64, boxes.limit.held(), boxes.shape.unit);
-      const std::size_t soft = limit_level(step / 512, boxes.limit.held(), boxes.shape.unit);
-      boxes.limit.set({soft, hard});
-      boxes.model_cold->limit = {soft < hard ? soft : hard, hard};
+class ColdRun {
+ public:
+  void step(Step step) {
+    const std::uint32_t what = step.below(32);
+    if (what < 16) {
+      borrow(boxes_.shape.bins.size() - 1 - step.below(3) * 4, step.one_in(16));
+    } else if (what < 27) {
+      if (!lent_.empty()) retire(step.below(static_cast<std::uint32_t>(lent_.size())));
+    } else if (what < 29) {
+      const std::uint32_t ms = step.below(700);
+      RC_LOG() << "clock: " << ms << " ms later\n";
+      boxes_.advance(ms);
+    } else if (what == 29) {
+      RC_LOG() << "trim\n";
+      RC_ASSERT(boxes_.cold.trim() == boxes_.model_cold->trim());
+    } else if (what == 30 && step.one_in(2)) {
+      const std::size_t hard = limit_level(step.below(8), boxes_.limit.held(), boxes_.shape.unit);
+      const std::size_t soft = limit_level(step.below(8), boxes_.limit.held(), boxes_.shape.unit);
+      RC_LOG() << "limit: soft " << soft << ", hard " << hard << "\n";
+      boxes_.limit.set({soft, hard});
+      boxes_.model_cold->limit = {soft < hard ? soft : hard, hard};
+    } else if (what == 30) {
+      const std::size_t room = step.below(3) * boxes_.shape.page_max;
+      RC_LOG() << "budget: " << room << " more\n";
+      boxes_.set_budget(step.one_in(2) ? 0 : boxes_.model_cold->lent_bytes + room);
     } else {
-      const std::size_t budget =
-          boxes.model_cold->lent_bytes + step / 64 % 3 * boxes.shape.page_max;
-      boxes.cold.set_budget(budget);
-      boxes.model_cold->budget = budget;
+      set_warm_cap(static_cast<std::uint8_t>(C::Sizes::kClasses - 1 - step.below(3)),
+                   static_cast<std::uint16_t>(step.below(4)));
     }
-    boxes.compare_cold();
+    boxes_.compare_cold();
   }
+
+ private:
+  // Few bins: superslabs change hands.
+  void borrow(std::size_t bin, bool commit_fails) {
+    RC_LOG() << "refill: bin " << bin << (commit_fails ? ", no new superslab\n" : "\n");
+    boxes_.platform.set_failing(commit_fails, false);
+    SoPage<C>* const page = boxes_.borrow(bin);
+    boxes_.platform.set_failing(false, false);
+    const Page* const expected = boxes_.model_cold->refill(bin, 0, commit_fails);
+    RC_ASSERT((page == nullptr) == (expected == nullptr));
+    if (page == nullptr) return;
+    RC_ASSERT(std::size_t{page->head} == expected->head);
+    RC_ASSERT(std::size_t{page->capacity} == boxes_.shape.bins[bin].capacity);
+    RC_ASSERT((boxes_.broken_law(*page) == laws::kHolds));
+    lent_.push_back(page);
+  }
+  void retire(std::size_t at) {
+    RC_LOG() << "retire: page " << lent_[at]->head << "\n";
+    boxes_.model_cold->retire(boxes_.model_cold->page(lent_[at]->head));
+    boxes_.cold.retire_page(*lent_[at]);
+    lent_.erase(lent_.begin() + static_cast<std::ptrdiff_t>(at));
+  }
+  void set_warm_cap(std::uint8_t size_class, std::uint16_t cap) {
+    RC_LOG() << "warm_cap: C" << int{size_class} << " " << cap << "\n";
+    boxes_.cold.set_warm_cap(size_class, cap);
+    boxes_.model_cold->warm_cap[size_class] = cap;
+  }
+
+  Boxes<C> boxes_;
+  std::vector<SoPage<C>*> lent_;
+};
+
+template <class C>
+void check_cold_box() {
+  ColdRun<C> run;
+  for (const std::uint32_t bits : any_steps(240)) run.step(Step(bits));
 }
 RC_GTEST_PROP(ColdBox, FollowsTheModelInSmall, ()) { check_cold_box<SmallHardened>(); }
 RC_GTEST_PROP(ColdBox, FollowsTheModelWithFourPages, ()) { check_cold_box<FourPagesHardened>(); }

@@ -1,124 +1,125 @@
-// The page's freelist and the hot box against the model: which path serves, where pages end up.
-#include "page/freelist.h"
+// The hot box against the model's: which path serves, in which order pages are used, where they end
+// up, with max_partial changed, memory refused and empty pages given back in between.
 #include "proptests/box_fixture.h"
 
 namespace hakmem::model {
 namespace {
 
-using C = SmallOrdered;  // slots in order, so that every slot is known beforehand
+template <class C>
+class HotRun {
+ public:
+  HotRun()
+      : hot_(boxes_.arena, boxes_.cold, boxes_.context.so), model_(0, boxes_.shape.bins.size()) {
+    for (std::size_t b = 0; b < boxes_.shape.bins.size(); ++b) {
+      boxes_.context.so.classes[b].owner = {&boxes_.context, &boxes_.context.ultra.front[b]};
+      if (boxes_.shape.bins[b].capacity <= kFewSlots) few_.push_back(b);
+    }
+  }
 
-RC_GTEST_PROP(HotBox, FollowsTheModel, ()) {
-  Boxes<C> boxes;
-  HotBox<C, ColdBox<C>> hot(boxes.arena, boxes.cold, boxes.context.so);
-  Context model(0, boxes.shape.bins.size());
-  const std::size_t bin = boxes.shape.bin_of(*rc::gen::element<std::size_t>(16, 640, 2048, 4096));
-  const Bin& info = boxes.shape.bins[bin];
-  auto& cls = boxes.context.so.classes[bin];
-  cls.owner = {&boxes.context, &boxes.context.ultra.front[bin]};
-  cls.max_partial = *rc::gen::inRange(0u, 4u);
-  model.bins[bin].max_partial = cls.max_partial;
-
-  std::vector<std::pair<std::size_t, std::uint32_t>> out;  // page head, slot
-  const auto steps = *rc::gen::container<std::vector<std::uint32_t>>(
-      150, rc::gen::noShrink(rc::gen::arbitrary<std::uint32_t>()));
-  for (const std::uint32_t step : steps) {
-    if (step % 2 == 0 || out.empty()) {
-      const auto source = hot.page_to_take_from(BinIndex(static_cast<std::uint8_t>(bin)));
-      const auto expected = model.page_to_take_from(*boxes.model_cold, bin, info.capacity, false);
-      RC_ASSERT(static_cast<int>(source.path) == static_cast<int>(expected.path));
-      RC_ASSERT(source.page->head == expected.page->head);
-      const std::uint16_t slot = hot.take(*source.page, kEntryLive);
-      RC_ASSERT(int{slot} == expected.page->take(info, false, Slot::kLive));
-      out.emplace_back(source.page->head, slot);
+  void step(Step step) {
+    const std::uint32_t what = step.below(32);
+    if (what < 16 || (out_.empty() && what < 28)) {
+      take(few_[few_.size() - 1 - step.below(3)]);
+    } else if (what < 28) {
+      give(step.below(static_cast<std::uint32_t>(out_.size())));
+    } else if (what < 30) {
+      set_max_partial(few_[few_.size() - 1 - step.below(3)], step.below(4));
+    } else if (what == 30) {
+      retire_empty_pages(step.one_in(2));
     } else {
-      const std::size_t at = step / 2 % out.size();
-      const auto [head, slot] = out[at];
-      out.erase(out.begin() + static_cast<std::ptrdiff_t>(at));
-      const GivePath path = hot.give(boxes.arena.page(static_cast<std::uint32_t>(head)), slot);
-      const Give expected =
-          model.give(*boxes.model_cold, boxes.model_cold->page(head), static_cast<Token>(slot));
-      RC_ASSERT(static_cast<int>(path) == static_cast<int>(expected));
+      const std::size_t room = step.below(3) * boxes_.shape.page_max;
+      RC_LOG() << "budget: " << room << " more\n";
+      boxes_.set_budget(step.one_in(2) ? 0 : boxes_.model_cold->lent_bytes + room);
     }
-    RC_ASSERT(std::size_t{cls.partial_count} == model.bins[bin].partial.size());
-    RC_ASSERT(std::size_t{cls.pages} == model.bins[bin].pages);
-    boxes.compare_cold();
+    compare();
   }
-}
 
-// Every slot comes out once until one goes back, whatever the order of takes and gives.
-RC_GTEST_PROP(Freelist, HandsEverySlotOutOnce, ()) {
-  using Hard = ProductionHardened;
-  Boxes<Hard> boxes;
-  const auto bin = *rc::gen::inRange<std::size_t>(0, Hard::Sizes::kBins);
-  SoPage<Hard>& page = *boxes.borrow(bin);
-  Rng rng(*rc::gen::arbitrary<std::uint32_t>());
-  std::vector<bool> is_out(page.capacity, false);
-  std::vector<std::uint16_t> out;
-  for (int i = 0; i < 600; ++i) {
-    const bool take = out.empty() || (page.has_free_slot() && rng.below(5) < 3);
-    if (take) {
-      const std::uint16_t slot = take_slot_owner_only(page, kEntryLive, rng);
-      RC_ASSERT(slot < page.capacity);
-      RC_ASSERT(!is_out[slot]);
-      RC_ASSERT(page.entries[slot].load_relaxed() == kEntryLive);
-      is_out[slot] = true;
-      out.push_back(slot);
+ private:
+  static constexpr std::size_t kFewSlots = 16;  // so that pages fill
+
+  void take(std::size_t bin) {
+    RC_LOG() << "take: bin " << bin << "\n";
+    const Bin& info = boxes_.shape.bins[bin];
+    const auto source = hot_.page_to_take_from(BinIndex(static_cast<std::uint8_t>(bin)));
+    const auto expected = model_.page_to_take_from(*boxes_.model_cold, bin, info.capacity, false);
+    RC_ASSERT(static_cast<int>(source.path) == static_cast<int>(expected.path));
+    RC_ASSERT((source.page == nullptr) == (expected.page == nullptr));
+    if (source.page == nullptr) return;
+    RC_ASSERT(std::size_t{source.page->head} == expected.page->head);
+    const std::uint16_t slot = hot_.take(*source.page, kEntryLive);
+    RC_ASSERT(int{slot} == expected.page->take(info, false, Slot::kLive));
+    out_.emplace_back(source.page->head, slot);
+  }
+
+  void give(std::size_t at) {
+    const auto [head, slot] = out_[at];
+    RC_LOG() << "give: page " << head << " slot " << slot << "\n";
+    out_.erase(out_.begin() + static_cast<std::ptrdiff_t>(at));
+    const GivePath path = hot_.give(boxes_.arena.page(head), slot);
+    const Give expected = model_.give(*boxes_.model_cold, boxes_.model_cold->page(head), slot);
+    RC_ASSERT(static_cast<int>(path) == static_cast<int>(expected));
+  }
+
+  void set_max_partial(std::size_t bin, std::uint32_t most) {
+    RC_LOG() << "max_partial: bin " << bin << " " << most << "\n";
+    boxes_.context.so.classes[bin].max_partial = most;
+    model_.bins[bin].max_partial = most;
+  }
+
+  void retire_empty_pages(bool all) {
+    RC_LOG() << (all ? "retire_empty_pages\n" : "retire_beyond_max_partial\n");
+    std::vector<std::size_t> retired, expected;
+    const auto retiring = [&](const SoPage<C>& page) { retired.push_back(page.bin); };
+    const auto retires = [&](std::size_t bin) { expected.push_back(bin); };
+    if (all) {
+      hot_.retire_empty_pages(retiring);
+      model_.retire_empty_pages(*boxes_.model_cold, retires);
     } else {
-      const std::size_t at = rng.below(static_cast<std::uint32_t>(out.size()));
-      give_slot_owner_only(page, out[at]);
-      RC_ASSERT(page.freelist == out[at]);  // LIFO
-      is_out[out[at]] = false;
-      out.erase(out.begin() + static_cast<std::ptrdiff_t>(at));
+      hot_.retire_beyond_max_partial(retiring);
+      model_.retire_beyond_max_partial(*boxes_.model_cold, retires);
     }
-    RC_ASSERT(std::size_t{page.used} == out.size());
+    RC_ASSERT(retired == expected);
   }
-}
 
-// What is posted is drained, once: last page first, of each page the last slot first.
-RC_GTEST_PROP(Remote, DrainsWhatWasPostedInOrder, ()) {
-  Boxes<C> boxes;
-  const std::size_t bin = boxes.shape.bin_of(100);
-  PendingPages<C> pending;
-  Rng rng(*rc::gen::arbitrary<std::uint32_t>());
-  std::vector<SoPage<C>*> pages;
-  std::vector<std::pair<std::size_t, std::uint32_t>> live;
-  for (std::size_t p = 0; p < 3; ++p) {
-    pages.push_back(boxes.borrow(bin));
-    for (std::size_t s = 0; s < pages[p]->capacity; ++s) {
-      live.emplace_back(p, take_slot_owner_only(*pages[p], kEntryLive, rng));
+  void compare() {
+    for (const std::size_t bin : few_) {
+      const SoClass<C>& cls = boxes_.context.so.classes[bin];
+      const PagesOfBin& expected = model_.bins[bin];
+      RC_ASSERT((cls.current == nullptr ? kNone : std::size_t{cls.current->head}) ==
+                expected.current);
+      RC_ASSERT(std::size_t{cls.pages} == expected.pages);
+      RC_ASSERT(std::size_t{cls.partial_count} == expected.partial.size());
+      std::uint32_t unit = cls.partial, before = SoPage<C>::kNoPage;
+      for (std::size_t n = expected.partial.size(); n-- > 0;) {
+        RC_ASSERT(std::size_t{unit} == expected.partial[n]);
+        RC_ASSERT(boxes_.arena.page(unit).prev == before);
+        before = unit;
+        unit = boxes_.arena.page(unit).next;
+      }
+      RC_ASSERT(unit == SoPage<C>::kNoPage);
     }
+    for (const auto& [head, slot] : out_) {
+      RC_ASSERT(boxes_.arena.page(head).entries[slot].load_relaxed() == kEntryLive);
+      RC_ASSERT(static_cast<int>(boxes_.arena.page(head).flags) ==
+                static_cast<int>(boxes_.model_cold->page(head).place));
+    }
+    boxes_.compare_cold();
   }
-  std::vector<std::vector<std::uint32_t>> posted(pages.size());
-  std::vector<std::size_t> order;
-  const std::uint32_t count = rng.below(static_cast<std::uint32_t>(live.size()) + 1);
-  for (std::uint32_t n = 0; n < count; ++n) {
-    const std::size_t at = rng.below(static_cast<std::uint32_t>(live.size()));
-    const auto [p, slot] = live[at];
-    live.erase(live.begin() + static_cast<std::ptrdiff_t>(at));
-    std::uint32_t head = 0;
-    RC_ASSERT(mark_remote(*pages[p], slot, &head));
-    post(boxes.arena, pending, *pages[p], slot, head);
-    std::uint32_t again = 0;
-    RC_ASSERT(!mark_remote(*pages[p], slot, &again) || !C::kMitigations.check_frees);
-    relink_remote(*pages[p], slot, head);
-    if (posted[p].empty()) order.push_back(p);
-    posted[p].push_back(slot);
-  }
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> drained;  // drain is noexcept: check later
-  drain_owner_only(boxes.arena, pending, [&](SoPage<C>& page, std::uint32_t slot) {
-    drained.emplace_back(page.head, slot);
-  });
-  RC_ASSERT(drained.size() == std::size_t{count});
-  for (const auto& [head, slot] : drained) {
-    const std::size_t p = order.back();
-    RC_ASSERT(head == pages[p]->head);
-    RC_ASSERT(slot == posted[p].back());
-    posted[p].pop_back();
-    if (posted[p].empty()) order.pop_back();
-  }
-  RC_ASSERT(order.empty());
-  RC_ASSERT(pending.empty());
+
+  Boxes<C> boxes_;
+  HotBox<C, ColdBox<C>> hot_;
+  Context model_;
+  std::vector<std::size_t> few_;                              // bins whose pages have few slots
+  std::vector<std::pair<std::uint32_t, std::uint16_t>> out_;  // page head, slot
+};
+
+template <class C>
+void check_hot() {
+  HotRun<C> run;
+  for (const std::uint32_t bits : any_steps(200)) run.step(Step(bits));
 }
+RC_GTEST_PROP(HotBox, FollowsTheModelInSmall, ()) { check_hot<SmallOrdered>(); }
+RC_GTEST_PROP(HotBox, FollowsTheModelInProduction, ()) { check_hot<ProductionOrdered>(); }
 
 }  // namespace
 }  // namespace hakmem::model

@@ -7,8 +7,8 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-# Minutes long, and `traces` does the same without minimising; the last is about v1 and large.
-NOT_JUDGES = {'allocator_prop', 'exhaustive_prop', 'fallback_prop'}
+# Minutes long, and `traces` does the same without minimising; the last two are about v1 and large.
+NOT_JUDGES = {'allocator_prop', 'exhaustive_prop', 'v1_prop', 'large_prop'}
 ASLEEP_SECONDS = 8   # this long without any CPU time used: deadlock
 
 
