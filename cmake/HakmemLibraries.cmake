@@ -50,6 +50,9 @@ function(hakmem_flavour_libraries flavour stem output)
   # nodelete: blocks and thread-exit hooks outlive a dlclose().
   target_link_options(${stem}_shared PRIVATE -static-libgcc -Wl,-z,nodelete
     -Wl,--as-needed -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+  if(HAKMEM_COVERAGE)
+    target_link_options(${stem}_shared PRIVATE -fprofile-instr-generate)
+  endif()
   foreach(kind IN ITEMS shared static)
     target_include_directories(${stem}_${kind} INTERFACE
       $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
