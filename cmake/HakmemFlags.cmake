@@ -45,6 +45,8 @@ add_library(hakmem_src_flags INTERFACE)
 target_compile_options(hakmem_src_flags INTERFACE
   -fno-exceptions -fno-rtti -fvisibility=hidden -fvisibility-inlines-hidden -fno-plt -ftls-model=initial-exec
   -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free)
+# What each lock guards is annotated (pal/lock.h).
+target_compile_options(hakmem_src_flags INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wthread-safety>)
 if(DEFINED ENV{LIB_FUZZING_ENGINE} AND "$ENV{CXXFLAGS}" MATCHES "vptr")
   target_compile_options(hakmem_src_flags INTERFACE -fno-sanitize=vptr)  # it needs RTTI
 endif()

@@ -56,7 +56,7 @@ class PoisonEntry : public StdAtomic<EntryBits> {
   }
 };
 
-struct PoisonWorld {
+struct PoisonWorld : StdWorld {
   template <class T>
   using atomic = std::conditional_t<std::is_same_v<T, EntryBits>, PoisonEntry, StdAtomic<T>>;
 };

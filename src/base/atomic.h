@@ -46,6 +46,7 @@ class StdAtomic {
 struct StdWorld {
   template <class T>
   using atomic = StdAtomic<T>;
+  static constexpr int kLockSpins = 100;  // looks at a held lock before its taker sleeps
 };
 
 }  // namespace hakmem

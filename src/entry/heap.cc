@@ -11,6 +11,7 @@
 #include "entry/settings.h"
 #include "entry/stats_dump.h"
 #include "entry/stats_output.h"
+#include "pal/start_gate.h"
 
 namespace hakmem::heap {
 namespace {
@@ -19,8 +20,7 @@ using Ctx = ProductionContext;
 
 constinit Ctx g_no_context;      // before a thread's first call
 constinit Ctx g_exited_context;  // after its exit
-constinit Lock<ProductionConfig> g_start_lock;
-constinit StdWorld::atomic<bool> g_started{false};
+constinit StartGate<ProductionConfig> g_start;
 constinit StdWorld::atomic<bool> g_key_made{false};
 pthread_key_t g_exit_key;
 
@@ -31,7 +31,7 @@ void on_thread_exit(void* ctx) noexcept {
 }
 
 void on_fork_prepare() noexcept HAKMEM_UNCHECKED {
-  g_start_lock.lock();
+  g_start.lock_for_fork();
   recorder_fork_prepare();
   g_allocator.fork_prepare();
 }
@@ -39,14 +39,14 @@ void on_fork_prepare() noexcept HAKMEM_UNCHECKED {
 void on_fork_parent() noexcept HAKMEM_UNCHECKED {
   g_allocator.fork_parent();
   recorder_fork_parent();
-  g_start_lock.unlock();
+  g_start.unlock_after_fork();
 }
 
 void on_fork_child() noexcept HAKMEM_UNCHECKED {
   g_allocator.fork_child(t_context->number == 0 ? nullptr : t_context);
   recorder_fork_child();
   stats_dump_fork_child();
-  g_start_lock.unlock();
+  g_start.unlock_after_fork();
 }
 
 // What follows may call malloc, so the allocator must be ready by then.
@@ -56,25 +56,19 @@ void register_hooks() noexcept {
 }
 
 HAKMEM_COLD void start_slow() noexcept {
-  bool first = false;
-  {
-    const LockGuard<ProductionConfig> guard(g_start_lock);
-    if (!g_started.load_relaxed()) {  // relaxed: under the lock
-      first = true;
-      PolicySnapshot policy = policy_from_environment();
-      policy.every_call_slow = start_recording();
-      g_allocator.set_limit(limits_from_environment());
-      g_allocator.init(policy);
-      g_started.store_release(true);  // B1
-    }
-  }
+  const bool first = g_start.open([] {
+    PolicySnapshot policy = policy_from_environment();
+    policy.every_call_slow = start_recording();
+    g_allocator.set_limit(limits_from_environment());
+    g_allocator.init(policy);
+  });
   if (!first) return;
   register_hooks();
   start_stats_dump(options_from_environment().stats);
 }
 
 void ensure_started() noexcept {
-  if (HAKMEM_UNLIKELY(!g_started.load_acquire())) start_slow();  // B1
+  if (HAKMEM_UNLIKELY(!g_start.is_open())) start_slow();
 }
 
 // Runs `call(ctx)` with a context. A thread that has already given its own back (memory is still
@@ -116,9 +110,8 @@ HAKMEM_NOINLINE void* obtain(trace::Kind kind, std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
   ensure_started();
   serve_stats();
-  return recorded(kind, n, 1, with_memory([n](Ctx* ctx) {
-                    return g_allocator.allocate_slow(ctx, n);
-                  }));
+  return recorded(kind, n, 1,
+                  with_memory([n](Ctx* ctx) { return g_allocator.allocate_slow(ctx, n); }));
 }
 
 }  // namespace
@@ -158,9 +151,8 @@ void* allocate_zeroed(std::size_t n) noexcept {
     return p;
   }
   ensure_started();
-  return recorded(trace::Kind::kCalloc, n, 1, with_memory([n](Ctx* ctx) {
-                    return g_allocator.allocate_zeroed(ctx, n);
-                  }));
+  return recorded(trace::Kind::kCalloc, n, 1,
+                  with_memory([n](Ctx* ctx) { return g_allocator.allocate_zeroed(ctx, n); }));
 }
 
 void* allocate_aligned(std::size_t alignment, std::size_t n) noexcept {
@@ -175,9 +167,8 @@ void* reallocate(void* p, std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
   ensure_started();
   if (HAKMEM_UNLIKELY(recording())) record(trace::Kind::kReallocFrom, n, 1, p);
-  return recorded(trace::Kind::kReallocTo, n, 1, with_memory([=](Ctx* ctx) {
-                    return g_allocator.reallocate(ctx, p, n);
-                  }));
+  return recorded(trace::Kind::kReallocTo, n, 1,
+                  with_memory([=](Ctx* ctx) { return g_allocator.reallocate(ctx, p, n); }));
 }
 
 void deallocate_slow(void* p, const char* operation) noexcept {

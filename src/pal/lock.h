@@ -33,29 +33,29 @@ class HAKMEM_CAPABILITY Lock {
 
   bool try_lock() noexcept HAKMEM_TRY_ACQUIRE(true) {
     std::uint32_t expected = kFree;
-    return state_.cas_acquire_relaxed(expected, kHeld);
+    return state_.cas_acquire_relaxed(expected, kHeld);  // L1
   }
   void lock() noexcept HAKMEM_ACQUIRE() {
     if (!try_lock()) lock_slow();
   }
   void unlock() noexcept HAKMEM_RELEASE() {
-    if (state_.exchange_release(kFree) == kContended) C::Platform::futex_wake(word());
+    const std::uint32_t before = state_.exchange_release(kFree);  // L1
+    if (before == kContended) C::Platform::futex_wake(word());
   }
   // In the child after fork: nobody else is left who could hold it or wait.
   void reset_in_child() noexcept HAKMEM_UNCHECKED { state_.store_relaxed(kFree); }
 
  private:
   static constexpr std::uint32_t kFree = 0, kHeld = 1, kContended = 2;
-  static constexpr int kSpins = 100;
 
   HAKMEM_COLD void lock_slow() noexcept HAKMEM_UNCHECKED {
-    for (int i = 0; i < kSpins; ++i) {
+    for (int i = 0; i < C::World::kLockSpins; ++i) {
       if (state_.load_relaxed() == kFree && try_lock()) return;  // relaxed: a hint only
 #if defined(__x86_64__)
       __builtin_ia32_pause();
 #endif
     }
-    while (state_.exchange_acquire(kContended) != kFree) {
+    while (state_.exchange_acquire(kContended) != kFree) {  // L1
       C::Platform::futex_wait(word(), kContended);
     }
   }

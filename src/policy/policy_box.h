@@ -15,32 +15,33 @@ namespace hakmem {
 
 enum class Published : std::uint8_t { kDone, kUnchanged, kNoMemory, kFull };
 
-template <class C>
+// `Snapshot` is PolicySnapshot, but for tests that watch its memory.
+template <class C, class Snapshot = PolicySnapshot>
 class PolicyBox {
  public:
   using Platform = typename C::Platform;
 
   constexpr PolicyBox() noexcept = default;
 
-  void init(Platform& platform, const PolicySnapshot& first) noexcept {
+  void init(Platform& platform, const Snapshot& first) noexcept {
     platform_ = &platform;
     first_.snapshot = first;
   }
 
-  const PolicySnapshot& current() const noexcept { return *current_.load_acquire(); }  // Y1
+  const Snapshot& current() const noexcept { return *current_.load_acquire(); }  // Y1
 
   // False when there is no memory for one more snapshot; the current one then stays.
-  bool publish(const PolicySnapshot& wanted) noexcept {
+  bool publish(const Snapshot& wanted) noexcept {
     const LockGuard<C> guard(lock_);
     return publish_locked(wanted);
   }
 
-  // Changes the current policy by `edit(PolicySnapshot&)`, atomically among writers; when that has
+  // Changes the current policy by `edit(Snapshot&)`, atomically among writers; when that has
   // succeeded, then(current) is called before any other writer comes.
   template <class Edit, class Then>
   bool update(Edit&& edit, Then&& then) noexcept {
     const LockGuard<C> guard(lock_);
-    PolicySnapshot wanted = *current_.load_relaxed();  // relaxed: writers hold the lock
+    Snapshot wanted = *current_.load_relaxed();  // relaxed: writers hold the lock
     edit(wanted);
     if (!publish_locked(wanted)) return false;
     then(wanted);
@@ -50,8 +51,8 @@ class PolicyBox {
   template <class Edit, class Then>
   Published update_learned(Edit&& edit, Then&& then) noexcept {
     const LockGuard<C> guard(lock_);
-    const PolicySnapshot& before = *current_.load_relaxed();  // relaxed: writers hold the lock
-    PolicySnapshot wanted = before;
+    const Snapshot& before = *current_.load_relaxed();  // relaxed: writers hold the lock
+    Snapshot wanted = before;
     edit(wanted);
     if (wanted == before) return Published::kUnchanged;
     if (find(wanted) == nullptr) {
@@ -65,14 +66,16 @@ class PolicyBox {
   }
 
   // Bytes of the memory that snapshots are kept in.
-  std::size_t bytes_mapped() const noexcept { return bytes_mapped_.load_relaxed(); }  // counter only
+  std::size_t bytes_mapped() const noexcept {
+    return bytes_mapped_.load_relaxed();
+  }  // counter only
 
   void lock_for_fork() noexcept HAKMEM_ACQUIRE(lock_) { lock_.lock(); }
   void unlock_after_fork() noexcept HAKMEM_RELEASE(lock_) { lock_.unlock(); }
 
  private:
   struct Node {
-    PolicySnapshot snapshot{};
+    Snapshot snapshot{};
     Node* older = nullptr;
   };
   static constexpr std::size_t kPerBlock = (65536 - 64) / sizeof(Node);
@@ -81,7 +84,7 @@ class PolicyBox {
     Node nodes[kPerBlock];
   };
 
-  bool publish_locked(const PolicySnapshot& wanted) noexcept HAKMEM_REQUIRES(lock_) {
+  bool publish_locked(const Snapshot& wanted) noexcept HAKMEM_REQUIRES(lock_) {
     Node* node = find(wanted);
     if (node == nullptr) node = new_node(wanted);
     if (node == nullptr) return false;
@@ -89,13 +92,13 @@ class PolicyBox {
     return true;
   }
 
-  Node* find(const PolicySnapshot& wanted) noexcept HAKMEM_REQUIRES(lock_) {
+  Node* find(const Snapshot& wanted) noexcept HAKMEM_REQUIRES(lock_) {
     Node* node = newest_;
     while (node != nullptr && !(node->snapshot == wanted)) node = node->older;
     return node;
   }
 
-  Node* new_node(const PolicySnapshot& wanted) noexcept HAKMEM_REQUIRES(lock_) {
+  Node* new_node(const Snapshot& wanted) noexcept HAKMEM_REQUIRES(lock_) {
     if (blocks_ == nullptr || blocks_->used == kPerBlock) {
       auto* const block = static_cast<Block*>(platform_->map(sizeof(Block), alignof(Block)));
       if (block == nullptr) return nullptr;
@@ -110,7 +113,7 @@ class PolicyBox {
   }
 
   Node first_{default_policy(), nullptr};
-  typename C::World::template atomic<const PolicySnapshot*> current_{&first_.snapshot};
+  typename C::World::template atomic<const Snapshot*> current_{&first_.snapshot};
   typename C::World::template atomic<std::size_t> bytes_mapped_{0};
   Lock<C> lock_;
   Platform* platform_ = nullptr;

@@ -1,0 +1,29 @@
+# Models checked by other tools. One preset does it for all: the atomics are the model checker's own, and the tables are the same
+# in every build, so neither sanitizers nor debug checks would add anything.
+
+# Plain programs: exit status 0 when every schedule was right and every weakened edge was noticed.
+file(GLOB model_sources CONFIGURE_DEPENDS "${root}/models/concurrency/*_model.cc")
+foreach(source IN LISTS model_sources)
+  cmake_path(GET source STEM name)
+  hakmem_test_program(${name} "${source}")
+  target_include_directories(${name} PRIVATE "${root}/src")
+  target_compile_definitions(${name} PRIVATE "HAKMEM_SOURCE_DIR=\"${root}\"")
+  target_compile_options(${name} PRIVATE -O2)
+  hakmem_add_test(${name} concurrency 300 ${name})
+endforeach()
+
+file(GLOB spin_checks CONFIGURE_DEPENDS "${root}/models/concurrency/*_check.sh")
+foreach(source IN LISTS spin_checks)
+  cmake_path(GET source STEM name)
+  hakmem_add_test(${name} concurrency 300 "${source}" "${PROJECT_BINARY_DIR}/${name}")
+endforeach()
+
+# Each proof reads the tables as this build's compiler has them.
+hakmem_test_program(proof_tables "${root}/models/proofs/tables.cc")
+target_include_directories(proof_tables PRIVATE "${root}/src")
+file(GLOB proofs CONFIGURE_DEPENDS "${root}/models/proofs/*_proof.py")
+foreach(source IN LISTS proofs)
+  cmake_path(GET source STEM name)
+  hakmem_add_test(${name} proofs 300 ${python} -B "${source}" $<TARGET_FILE:proof_tables>)
+endforeach()
+hakmem_add_test(self_test proofs 300 ${python} -B "${root}/models/proofs/self_test.py" $<TARGET_FILE:proof_tables>)
