@@ -68,11 +68,13 @@ TEST(ColdVisit, NamesEveryLentPageAndNoOther) {
   for (std::size_t i = 8; i < kFullPages; ++i) due.insert(pages[i]->entries);
   for (const auto* page : others) due.insert(page->entries);
   std::size_t visits = 0, of_300 = 0;
-  box.cold.for_each_lent_page([&](BinIndex bin, const auto* entries) {
+  box.cold.lock_for_fork();
+  box.cold.for_each_lent_page_locked([&](BinIndex bin, const auto* entries) {
     seen.insert(entries);
     ++visits;
     of_300 += bin == bin_of<EarlyFull>(300) ? 1 : 0;
   });
+  box.cold.unlock_after_fork();
   EXPECT_EQ(seen, due);
   EXPECT_EQ(visits, due.size());
   EXPECT_EQ(of_300, others.size());
