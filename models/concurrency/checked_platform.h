@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "config/config.h"
+#include "config/geometry.h"
 #include "models/concurrency/checked_world.h"
 
 namespace hakmem::checked {
@@ -61,29 +62,18 @@ class CheckedPlatform {
   static inline std::size_t used_ = 0;
 };
 
-// The smallest geometry: pages of 64 B with 4 slots of 16 B, superslabs of two such pages.
-struct TinyGeometry {
+// The smallest geometry: pages of 64 B with 4 slots of 16 B, superslabs of two such pages. The rest
+// is as in the small one.
+struct TinyGeometry : SmallGeometry {
   static constexpr unsigned kUnitShift = 6;
-  static constexpr std::size_t kPageGuardBytes = 0;
   static constexpr unsigned kSuperslabShift = 11;
   static constexpr unsigned kSlotsPerPageLog2 = 1;
   static constexpr unsigned kPageShiftMax = 11;
   static constexpr std::size_t kBlockMax = 1024;
-  static constexpr std::size_t kSlotsMax = 4;
-  static constexpr std::size_t kPagesPerSuperslabMax = 2;
   static constexpr std::size_t kCarveBytes = 64;
-  static constexpr std::size_t kCarveMin = 1;
   static constexpr std::size_t kMagazineBytes = 64;
-  static constexpr std::size_t kMagazineMin = 2;
   static constexpr std::size_t kMagazineMax = 2;
   static constexpr std::size_t kEbbBytes = 4096;
-  static constexpr std::uint16_t kEbbAllocations = 3;
-  static constexpr std::uint16_t kLearnChurnPages = 2;
-  static constexpr std::uint16_t kLearnCalmPages = 1;
-  static constexpr std::uint16_t kLearnCalmPeriods = 2;
-  static constexpr std::size_t kLearnHoldBytes = 65536;
-  static constexpr std::size_t kLearnWarmBytes = 131072;
-  static constexpr std::uint32_t kLearnedPoliciesMax = 4;
   static constexpr std::size_t kContextsMax = 8;
   static constexpr std::size_t kArenaBytesMax = std::size_t{1} << 12;
   static constexpr std::size_t kArenaBytesMin = std::size_t{1} << 12;

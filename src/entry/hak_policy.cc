@@ -10,6 +10,7 @@
 #include "entry/memory_held.h"
 #include "entry/stats_dump.h"
 #include "entry/stats_output.h"
+#include "pal/errno_keeper.h"
 
 namespace heap = hakmem::heap;
 using hakmem::ClassPolicy;
@@ -24,10 +25,8 @@ bool is_class(int size_class) noexcept { return size_class >= 0 && size_class < 
 // `edit` changes a PolicySnapshot.
 template <class Edit>
 int change(Edit&& edit) noexcept {
-  const int saved = errno;
-  const bool published = heap::allocator().update_policy(heap::context(), edit);
-  errno = saved;
-  return published ? 0 : ENOMEM;
+  const hakmem::ErrnoKeeper keep;
+  return heap::allocator().update_policy(heap::context(), edit) ? 0 : ENOMEM;
 }
 
 // `edit` changes a ClassPolicy.
@@ -161,9 +160,12 @@ int hak_get_stats(hak_stats* stats) {
 
 int hak_print_stats(int fd, hak_stats_format format) {
   switch (format) {
-    case HAK_STATS_TEXT: return heap::print_stats(fd, heap::StatsFormat::kText);
-    case HAK_STATS_JSON: return heap::print_stats(fd, heap::StatsFormat::kJson);
-    case HAK_STATS_PROM: return heap::print_stats(fd, heap::StatsFormat::kProm);
+    case HAK_STATS_TEXT:
+      return heap::print_stats(fd, heap::StatsFormat::kText);
+    case HAK_STATS_JSON:
+      return heap::print_stats(fd, heap::StatsFormat::kJson);
+    case HAK_STATS_PROM:
+      return heap::print_stats(fd, heap::StatsFormat::kProm);
   }
   return EINVAL;
 }

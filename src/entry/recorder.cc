@@ -12,6 +12,7 @@
 
 #include "entry/path.h"
 #include "front/production.h"
+#include "pal/errno_keeper.h"
 #include "pal/lock.h"
 #include "report/report.h"
 #include "report/text.h"
@@ -27,17 +28,6 @@ using trace::Record;
 
 constexpr const char* kName = "HAKMEM_TRACE";
 constexpr std::size_t kWindowBytes = std::size_t{1} << 20;
-
-class KeepErrno {
- public:
-  KeepErrno() noexcept : saved_(errno) {}
-  ~KeepErrno() { errno = saved_; }
-  KeepErrno(const KeepErrno&) = delete;
-  KeepErrno& operator=(const KeepErrno&) = delete;
-
- private:
-  int saved_;
-};
 
 // The file behind the records. All under the recorder's lock.
 class TraceFile {
@@ -175,7 +165,7 @@ void begin_child_file() noexcept HAKMEM_REQUIRES(g_lock) {
 }  // namespace
 
 bool start_recording() noexcept {
-  const KeepErrno keep;
+  const ErrnoKeeper keep;
   const LockGuard<ProductionConfig> guard(g_lock);
   g_pattern = LinuxPlatform::environment(kName);
   if (g_pattern == nullptr || *g_pattern == '\0') return false;
@@ -188,7 +178,7 @@ bool start_recording() noexcept {
 }
 
 void record(trace::Kind kind, std::size_t size, std::size_t alignment, const void* p) noexcept {
-  const KeepErrno keep;
+  const ErrnoKeeper keep;
   const auto thread = static_cast<std::uint32_t>(syscall(SYS_gettid));
   const auto log2 = static_cast<std::uint8_t>(alignment == 0 ? 0 : std::countr_zero(alignment));
   const Record entry{kind, log2, 0, thread, size, reinterpret_cast<std::uintptr_t>(p)};
@@ -202,7 +192,7 @@ void recorder_fork_prepare() noexcept HAKMEM_UNCHECKED { g_lock.lock(); }
 void recorder_fork_parent() noexcept HAKMEM_UNCHECKED { g_lock.unlock(); }
 void recorder_fork_child() noexcept HAKMEM_UNCHECKED {
   if (recording()) {
-    const KeepErrno keep;
+    const ErrnoKeeper keep;
     begin_child_file();
   }
   g_lock.unlock();

@@ -12,6 +12,7 @@
 #include "entry/memory_held.h"
 #include "entry/path.h"
 #include "entry/stats_format.h"
+#include "pal/errno_keeper.h"
 #include "pal/lock.h"
 #include "report/report.h"
 
@@ -34,20 +35,10 @@ constinit StatsText g_text;
 constinit Path g_pattern;  // the file's name from the root, %p not yet replaced
 constinit Path g_path;
 
-class KeepErrno {
- public:
-  KeepErrno() noexcept : saved_(errno) {}
-  ~KeepErrno() { errno = saved_; }
-  KeepErrno(const KeepErrno&) = delete;
-  KeepErrno& operator=(const KeepErrno&) = delete;
-
- private:
-  int saved_;
-};
-
 // 0; or why not: the reader takes nothing for too long, or has gone (a write would then end in
 // SIGPIPE).
 int wait_for_reader(int fd, Patience patience) noexcept {
+  if (fd < 0) return EBADF;  // poll would wait for ever: it passes over such entries
   pollfd ready{fd, POLLOUT, 0};
   const int timeout = patience == Patience::kWaits ? -1 : kReaderPatienceMs;
   for (;;) {
@@ -128,7 +119,7 @@ void serve(Patience for_locks) noexcept {
 }
 
 void on_signal(int) noexcept {
-  const KeepErrno keep;
+  const ErrnoKeeper keep;
   g_stats_wanted.store_relaxed(true);
   serve(Patience::kNone);
 }
@@ -151,7 +142,7 @@ void install_handler(int number) noexcept {
 
 void start_stats_dump(const StatsOutput& output) noexcept {
   if (output.format == StatsFormat::kNone) return;
-  const KeepErrno keep;
+  const ErrnoKeeper keep;
   g_output = output;
   if (output.file != nullptr) {
     g_pattern.put_directory_of(output.file);
@@ -161,7 +152,7 @@ void start_stats_dump(const StatsOutput& output) noexcept {
 }
 
 int print_stats(int fd, StatsFormat format) noexcept {
-  const KeepErrno keep;
+  const ErrnoKeeper keep;
   allocator();  // started
   const LockGuard<ProductionConfig> guard(g_lock);
   survey_locked(Patience::kWaits);
@@ -173,7 +164,7 @@ int print_stats(int fd, StatsFormat format) noexcept {
 // gives up in the end.
 void dump_stats_at_exit() noexcept {
   if (g_output.format == StatsFormat::kNone) return;
-  const KeepErrno keep;
+  const ErrnoKeeper keep;
   for (int tries = 0; tries < kTriesAtExit; ++tries) {
     if (g_lock.try_lock()) {
       const bool surveyed = survey_locked(Patience::kNone);
@@ -192,7 +183,7 @@ void stats_dump_fork_child() noexcept {
 }
 
 void serve_stats_slow() noexcept {
-  const KeepErrno keep;
+  const ErrnoKeeper keep;
   serve(Patience::kWaits);
 }
 

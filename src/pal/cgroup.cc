@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "pal/errno_keeper.h"
+
 namespace hakmem {
 namespace {
 
@@ -77,7 +79,7 @@ std::size_t number_in(const char* path) noexcept {
 }  // namespace
 
 std::size_t cgroup_bytes(const char* file, const CgroupPlace& place) noexcept {
-  const int saved = errno;
+  const ErrnoKeeper keep;
   const Text path = group_path(place.membership);
   std::size_t least = kNone;
   for (std::size_t length = path.length;;) {
@@ -90,7 +92,6 @@ std::size_t cgroup_bytes(const char* file, const CgroupPlace& place) noexcept {
     while (path.bytes[--length] != '/') {
     }
   }
-  errno = saved;
   return least;
 }
 

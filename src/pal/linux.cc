@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "pal/errno_keeper.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
@@ -29,18 +30,6 @@ namespace hakmem {
 namespace {
 
 constexpr int kPrivate = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-
-// free() must not change errno, so nothing below it may.
-class ErrnoKeeper {
- public:
-  ErrnoKeeper() noexcept : saved_(errno) {}
-  ~ErrnoKeeper() { errno = saved_; }
-  ErrnoKeeper(const ErrnoKeeper&) = delete;
-  ErrnoKeeper& operator=(const ErrnoKeeper&) = delete;
-
- private:
-  int saved_;
-};
 
 void* map_pages(std::size_t bytes, int protection) noexcept {
   void* const p = mmap(nullptr, bytes, protection, kPrivate, -1, 0);
@@ -122,9 +111,9 @@ void* LinuxPlatform::reserve(std::size_t bytes, std::size_t alignment) noexcept 
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
   // A random place of our own in the lower half of the address space: knowing where libraries or
   // stacks lie then says nothing about the heap. Only a hint: the kernel may know better.
-  const std::uintptr_t hint =
-      static_cast<std::uintptr_t>(round_down(random() & ((std::uint64_t{1} << 45) - 1), alignment)) +
-      (std::uintptr_t{1} << 44);
+  const std::uintptr_t hint = static_cast<std::uintptr_t>(round_down(
+                                  random() & ((std::uint64_t{1} << 45) - 1), alignment)) +
+                              (std::uintptr_t{1} << 44);
   void* const p = mmap(reinterpret_cast<void*>(hint), bytes, PROT_NONE, kPrivate, -1, 0);
   if (p == MAP_FAILED) return nullptr;
   if ((reinterpret_cast<std::uintptr_t>(p) & (alignment - 1)) == 0) {
@@ -204,9 +193,7 @@ void LinuxPlatform::unmap(void* at, std::size_t bytes) noexcept {
   munmap(at, bytes);
 }
 
-std::size_t LinuxPlatform::page_bytes() noexcept {
-  return static_cast<std::size_t>(getpagesize());
-}
+std::size_t LinuxPlatform::page_bytes() noexcept { return static_cast<std::size_t>(getpagesize()); }
 
 std::uint64_t LinuxPlatform::random() noexcept {
   const ErrnoKeeper keep;

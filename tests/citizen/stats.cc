@@ -12,6 +12,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -105,6 +106,12 @@ void print_into(char* text, std::size_t bytes, hak_stats_format format) {
   text[n] = '\0';
 }
 
+void print_nowhere() {
+  check(print_stats(-1, HAK_STATS_TEXT) == EBADF, "a negative file descriptor");
+  const int closed = dup(scratch);
+  check(close(closed) == 0 && print_stats(closed, HAK_STATS_JSON) == EBADF, "a closed one");
+}
+
 std::size_t allocated() {
   hak_stats stats{};
   stats.size = sizeof stats;
@@ -145,6 +152,7 @@ void expect_agreement(std::size_t due) {
 int agree(unsigned rounds) {
   scratch = memfd_create("stats", MFD_CLOEXEC);
   check(scratch >= 0, "memfd_create");
+  print_nowhere();
   pthread_barrier_init(&barrier, nullptr, kThreads + 1);
   std::vector<std::thread> threads;
   threads.reserve(kThreads);

@@ -163,8 +163,7 @@ TEST(LinuxPlatform, DoesWithoutTheCallsThatAFilterRefuses) {
     if (has_guards && first == os.random() && first == os.random()) return 2;
     return 0;
   });
-  if (answer == 77) GTEST_SKIP() << "no filters for system calls here";
-  EXPECT_EQ(answer, 0);
+  EXPECT_EQ(answer, 0) << "77: this system takes no filter of system calls, so nothing was shown";
 }
 
 TEST(LinuxPlatform, ReadsTheEnvironmentBeforeLibcHasOne) {
