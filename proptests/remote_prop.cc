@@ -68,9 +68,10 @@ class RemoteRun {
     RC_ASSERT(head == (posted_[p].empty() ? std::uint32_t{kNoSlot} : posted_[p].back()));
     post(boxes_.arena, pending_, page, slot, head);
     if (kChecks && rng_.below(4) == 0) {  // a second free, before it is drained
+      const EntryBits before = page.entries[slot].load_relaxed();
       std::uint32_t again = 0;
       RC_ASSERT(!mark_remote(page, slot, &again));
-      relink_remote(page, slot, head);  // as it was, for the test goes on
+      RC_ASSERT(page.entries[slot].load_relaxed() == before);
     }
     if (posted_[p].empty()) order_.push_back(p);
     posted_[p].push_back(slot);

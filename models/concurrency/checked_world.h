@@ -177,7 +177,6 @@ class CheckedAtomic {
   T exchange_release(T v, HAKMEM_SITE) noexcept {
     return exchange(v, order(rl::mo_release, Side::kRelease, site), site);
   }
-  T exchange_acq_rel(T v, HAKMEM_SITE) noexcept { return exchange(v, rl::mo_acq_rel, site); }
   bool cas_weak_release_relaxed(T& expected, T desired, HAKMEM_SITE) noexcept {
     return cas<true>(expected, desired, order(rl::mo_release, Side::kRelease, site), site);
   }

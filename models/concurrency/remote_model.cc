@@ -103,15 +103,21 @@ struct TwoPages : rl::test_suite<TwoPages<C, kEach>, 3> {
   }
 };
 
-// Two threads free the same block: exactly one of the frees is stopped.
-struct DoubleFree : rl::test_suite<DoubleFree, 2> {
+// Two threads free the same block, a third one drains: exactly one of the frees is stopped, and the
+// other one's list is whole meanwhile.
+struct DoubleFree : rl::test_suite<DoubleFree, 3> {
   Heap<Tiny> heap;
   int won = 0;
   void before() { heap.set_up(1); }
-  void thread(unsigned) {
+  void thread(unsigned index) {
+    if (index == 0) return heap.drain();
     if (heap.free(0, 2)) ++won;
   }
-  void after() { RL_ASSERT(won == 1); }
+  void after() {
+    RL_ASSERT(won == 1);
+    heap.drain();
+    heap.expect_given(0, 0b100);
+  }
 };
 
 // The owner frees a block by load and store (the hot path), perhaps hands it out again, and drains;
@@ -158,7 +164,7 @@ int main(int argc, char** argv) {
   run.every<OnePage<Tiny, 2>>("2 threads free 2 blocks each of one page, 1 drains", 2);
   run.every<OnePage<TinyPerf, 2>>("the same without checks", 2);
   run.every<TwoPages<Tiny, 1>>("2 threads free a block each of 2 pages, 1 drains", 3);
-  run.every<DoubleFree>("2 threads free the same block", 5);
+  run.every<DoubleFree>("2 threads free the same block, 1 drains", 4);
   run.every<OwnerRaces<false>>("the owner and another thread free the same block", 5);
   run.every<OwnerRaces<true>>("the same, and the owner hands it out again", 5);
   run.random<OnePage<Tiny, 2>>("2 threads free 2 blocks each of one page, 1 drains", 20000);

@@ -12,7 +12,6 @@ ARITHMETIC = {'+': '-', '-': '+', '*': '/', '/': '*', '%': '/', '<<': '>>', '>>'
 ASSIGNMENT = {'+=': '-=', '-=': '+=', '*=': '/=', '/=': '*=', '&=': '|=', '|=': '&=', '^=': '&=', '<<=': '>>=', '>>=': '<<='}
 WEAKER = {'load_acquire': ['load_relaxed'], 'store_release': ['store_relaxed'], 'exchange_acquire': ['exchange_relaxed'],
           'exchange_release': ['exchange_relaxed'],
-          'exchange_acq_rel': ['exchange_acquire', 'exchange_release', 'exchange_relaxed'],
           'cas_weak_release_relaxed': ['cas_relaxed'], 'cas_acquire_relaxed': ['cas_relaxed']}
 ORDERED_CALL = re.compile(r'^(.*(?:\.|->))(%s)(\([^()]*\))$' % '|'.join(WEAKER), re.S)
 INTEGER = re.compile(r'^(0[xX][0-9a-fA-F]+|[0-9]+)([uUlLzZ]*)$')

@@ -20,7 +20,6 @@ class StdAtomic {
   T exchange_relaxed(T value) noexcept { return word_.exchange(value, std::memory_order_relaxed); }
   T exchange_acquire(T value) noexcept { return word_.exchange(value, std::memory_order_acquire); }
   T exchange_release(T value) noexcept { return word_.exchange(value, std::memory_order_release); }
-  T exchange_acq_rel(T value) noexcept { return word_.exchange(value, std::memory_order_acq_rel); }
   T fetch_add_relaxed(T value) noexcept {
     return word_.fetch_add(value, std::memory_order_relaxed);
   }

@@ -218,6 +218,10 @@ void Allocator<C>::deallocate_remote(Ctx* ctx, Page& page, std::uint32_t slot,
   }
   const std::uint8_t size_class = page.class_idx;
   Ctx* const owner = page.owner.load_relaxed();  // relaxed: a page with a live block stays owned
+  if constexpr (C::kMitigations.check_frees) {
+    // It was freed by its owner too, and the page is empty and gone.
+    if (HAKMEM_UNLIKELY(owner == nullptr)) report_raced_double_free(page, slot, call.operation);
+  }
   post(arena_, owner->pending, page, slot, head);
   if (ctx != nullptr && ctx->counting()) {
     ctx->stats.by_class[size_class].free_calls.add();
@@ -266,8 +270,10 @@ void Allocator<C>::cache_v1_block(Ctx& ctx, void* p, const BlockView& view,
   }
   auto* const entry = v1_.entry_of(ClientPtr(p));
   if constexpr (C::kMitigations.check_frees) {
-    // By exchange: another thread may be freeing the same block.
-    if (entry == nullptr || entry->exchange_acq_rel(kEntryCached) != kEntryLive) {
+    // Another thread may be freeing the same block; what is refused is left as it was.
+    EntryBits live = kEntryLive;
+    // relaxed: one of several finds LIVE; the block itself stays with this thread
+    if (entry == nullptr || !entry->cas_relaxed(live, kEntryCached)) {
       BlockView twice = view;
       twice.fault = Fault::kDoubleFree;
       fail(&ctx, p, operation, twice);

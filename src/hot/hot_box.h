@@ -16,6 +16,7 @@
 #include "hot/so_ctx.h"
 #include "page/arena.h"
 #include "page/freelist.h"
+#include "remote/remote_box.h"
 
 namespace hakmem {
 
@@ -134,7 +135,12 @@ class HotBox {
     return GivePath::kRetire;
   }
 
+  // No slot of it is out, so none can be on its way home: what is there was freed here as well.
   void retire(SoClass<C>& cls, Page& page) noexcept {
+    if constexpr (C::kMitigations.check_frees) {
+      const std::uint32_t slot = page.remote_head.load_relaxed();  // relaxed: the owner took the last
+      if (HAKMEM_UNLIKELY(slot != kNoSlot)) report_raced_double_free(page, slot, "retire");
+    }
     --cls.pages;
     cold_.retire_page(page);
   }

@@ -1,8 +1,8 @@
 // Remote frees: how a block gets back to the context that owns its page.
 //
 //   post (any thread)                         drain (owner, or whoever holds the parked context)
-//   1 entry: LIVE -> REMOTE(head) by          1 take the whole pending stack by exchange
-//     exchange                                2 per page: read its link, take the page's whole
+//   1 entry: LIVE -> REMOTE(head) by cas      1 take the whole pending stack by exchange
+//                                             2 per page: read its link, take the page's whole
 //   2 push the slot on the page's stack         remote stack by exchange
 //   3 stack was empty: push the page on       3 hand each slot to the caller
 //     the owner's pending stack
@@ -41,14 +41,16 @@ template <class C>
   report_fault({operation, p.address(), 0, 0}, view);
 }
 
-// Links a slot that is already REMOTE to another head. By exchange, so that an owner's free that
-// raced with this one is seen and not overwritten.
+// Links a slot that is REMOTE(before) to another head. By cas, so that an owner's free that raced
+// with this one is seen and not overwritten.
 template <class C>
-void relink_remote(SoPage<C>& page, std::uint32_t slot, std::uint32_t head) noexcept {
+void relink_remote(SoPage<C>& page, std::uint32_t slot, std::uint32_t before,
+                   std::uint32_t head) noexcept {
   const EntryBits link = remote_entry(static_cast<EntryBits>(head));
   if constexpr (C::kMitigations.check_frees) {
-    const EntryBits before = page.entries[slot].exchange_relaxed(link);  // relaxed: R1 publishes
-    if (entry_kind(before) != kEntryRemote) report_raced_double_free(page, slot, "free");
+    EntryBits entry = remote_entry(static_cast<EntryBits>(before));
+    // relaxed: R1 publishes
+    if (!page.entries[slot].cas_relaxed(entry, link)) report_raced_double_free(page, slot, "free");
   } else {
     page.entries[slot].store_relaxed(link);  // relaxed: R1 publishes
   }
@@ -56,14 +58,16 @@ void relink_remote(SoPage<C>& page, std::uint32_t slot, std::uint32_t head) noex
 
 // Marks a live slot as freed by another context and links it to the head of the page's stack as it
 // is now, which `*head` then holds. False when it was not LIVE: a double free, also when both
-// frees come at the same moment from two threads.
+// frees come at the same moment from two threads. Then nothing is written: until the report has
+// ended the process, the other threads see the winner's list whole.
 template <class C>
 bool mark_remote(SoPage<C>& page, std::uint32_t slot, std::uint32_t* head) noexcept {
-  *head = page.remote_head.load_relaxed();  // relaxed: post's exchange decides
+  *head = page.remote_head.load_relaxed();  // relaxed: post's cas decides
   const EntryBits link = remote_entry(static_cast<EntryBits>(*head));
   if constexpr (C::kMitigations.check_frees) {
-    // relaxed: one of several gets LIVE; what it did before is published by R1
-    return page.entries[slot].exchange_relaxed(link) == kEntryLive;
+    EntryBits entry = kEntryLive;
+    // relaxed: one of several finds LIVE; what it did before is published by R1
+    return page.entries[slot].cas_relaxed(entry, link);
   } else {
     page.entries[slot].store_relaxed(link);  // relaxed: R1 publishes
     return true;
@@ -74,13 +78,15 @@ bool mark_remote(SoPage<C>& page, std::uint32_t slot, std::uint32_t* head) noexc
 template <class C>
 void post(const Arena<C>& arena, PendingPages<C>& pending, SoPage<C>& page, std::uint32_t slot,
           std::uint32_t head) noexcept {
-  while (!page.remote_head.cas_weak_release_relaxed(head, slot)) {  // R1
-    relink_remote(page, slot, head);
+  for (std::uint32_t linked = head;
+       !page.remote_head.cas_weak_release_relaxed(head, slot);) {  // R1
+    relink_remote(page, slot, linked, head);
+    linked = head;
   }
   if (head != kNoSlot) return;
 
   const std::uint32_t unit = arena.unit_of(page);
-  std::uint32_t first = pending.head.load_relaxed();  // relaxed: the exchange decides
+  std::uint32_t first = pending.head.load_relaxed();  // relaxed: the cas decides
   do {
     page.next_pending.store_relaxed(first);  // relaxed: published by the release below (R2)
   } while (!pending.head.cas_weak_release_relaxed(first, unit));  // R2

@@ -185,5 +185,12 @@ TEST_F(FaultsDeathTest, LookingAtWhatIsNotLive) {
   dies("double-free: look", [&] { heap_.allocator->locate_live(heap_.ctx, p, "look"); });
 }
 
+// The owner freed the page's last block at the same moment, and the page has gone back since.
+TEST_F(FaultsDeathTest, AForeignFreeThatFindsThePageGone) {
+  void* const p = heap_.take(100);
+  heap_.page_of(p).owner.store_relaxed(nullptr);
+  dies("double-free: free", [&] { heap_.allocator->deallocate(other_, p); });
+}
+
 }  // namespace
 }  // namespace hakmem::test

@@ -304,5 +304,14 @@ TEST_F(Hot, RandomStepsLoseNothing) {
   EXPECT_EQ(boxes_.cold.totals().lent_bytes, 0u);
 }
 
+// The owner's free and another thread's raced for the page's last block: it is told before the page
+// is another's.
+TEST_F(Hot, APageWithARacedFreeIsNotRetired) {
+  cls().max_partial = 0;
+  const Block block = take(TakePath::kRefill);
+  block.page->remote_head.store_relaxed(block.slot);
+  EXPECT_DEATH(hot_.give(*block.page, block.slot), "double-free: retire");
+}
+
 }  // namespace
 }  // namespace hakmem::test

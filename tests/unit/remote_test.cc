@@ -77,16 +77,20 @@ TEST(Remote, APageIsPendingAgainAfterADrain) {
   }
 }
 
+// What is refused is left as it was: other threads go on until the report has ended the process.
 TEST(Remote, OnlyALiveSlotCanBeMarked) {
   Remote<Small> remote;
   SoPage<Small>& page = remote.full_page(64);
   std::uint32_t head = 0;
-  EXPECT_TRUE(mark_remote(page, 0, &head));
+  EXPECT_TRUE(remote.free(page, 0));
   EXPECT_FALSE(mark_remote(page, 0, &head)) << "REMOTE";
+  EXPECT_EQ(page.entries[0].load_relaxed(), remote_entry(kNoSlot));
   page.entries[1].store_relaxed(kEntryCached);
   EXPECT_FALSE(mark_remote(page, 1, &head)) << "CACHED";
+  EXPECT_EQ(page.entries[1].load_relaxed(), kEntryCached);
   give_slot_owner_only(page, 2);
   EXPECT_FALSE(mark_remote(page, 2, &head)) << "FREE";
+  EXPECT_EQ(page.entries[2].load_relaxed(), free_entry(kNoSlot));
 }
 
 TEST(Remote, OfTwoThreadsThatFreeABlockExactlyOneWins) {
