@@ -1,6 +1,7 @@
 """Which judges a mutant stands before, and in which order: a mutant that no program reaches needs none, and one that dies should
 die early. Neither changes a verdict."""
 import json
+import math
 import time
 from collections import defaultdict
 
@@ -24,10 +25,11 @@ class Jury:
 
         return sorted((j for j in self.judges if mutant.number in j.reached), key=lambda j: (j.name != before, price(j)))
 
-    def verdict(self, mutant):
-        """(killer, how), killer '' when all pass; how is 'not reached' where there was none to ask."""
+    def verdict(self, mutant, most=math.inf):
+        """(killer, how), killer '' when all pass; how is 'not reached' where there was none to ask. Asks those that need up to
+        `most` seconds: enough to see that a mutant is listed as equivalent and is not."""
         judges = self.order(mutant)
-        for judge in judges:
+        for judge in (j for j in judges if j.cpu <= most):
             start = time.monotonic()
             how = programs.run(judge, str(self.folder / judge.name), mutant.number)
             seat = (judge.name, mutant.file.split('/')[1])

@@ -71,7 +71,7 @@ def kill_session(process):
 
 def run(program, binary, mutant, marks=None):
     """How it ended: '' passed, else why the mutant is dead. `marks`: file for what it reached."""
-    allowed = math.ceil(4 * program.cpu) + 3
+    allowed = math.ceil(4 * program.cpu) + 1
     process = subprocess.Popen([binary, *program.arguments], env=environment(mutant, marks), stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
                                preexec_fn=lambda: limits(allowed))

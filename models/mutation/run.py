@@ -10,6 +10,7 @@ that no test can kill, because they behave the same, are listed in equivalent.tx
 import argparse
 import hashlib
 import json
+import math
 import sys
 import time
 from collections import Counter, defaultdict
@@ -62,13 +63,14 @@ def drawn(mutants, seed):
     return sorted(mutants, key=lambda m: hashlib.sha256(f'{seed} {m.key}'.encode()).digest())
 
 
-def judge_all(mutants, jury, options):
+def judge_all(mutants, jury, same, options):
     start, verdicts = time.monotonic(), {}
 
     def one(mutant):
         if options.seconds is None or time.monotonic() - start < options.seconds:
-            verdicts[mutant.number] = killer, how = jury.verdict(mutant)
-            if not killer:
+            listed = mutant.key in same
+            verdicts[mutant.number] = killer, how = jury.verdict(mutant, 1 if listed else math.inf)
+            if not killer and not listed:
                 print(f'mutate: lives: {mutant.number} {mutant.file}:{mutant.line} {mutant.operator}: {mutant.after} {how}',
                       file=sys.stderr, flush=True)
             if len(verdicts) % 50 == 0:
@@ -120,7 +122,7 @@ def print_table(groups):
     return score(total)
 
 
-def report(mutants, verdicts, same, options):
+def report(mutants, verdicts, same):
     for mutant in sorted(mutants, key=lambda m: m.number):
         if verdicts.get(mutant.number, ('?', ''))[0] == '' and mutant.key not in same:
             print_survivor(mutant)
@@ -128,8 +130,6 @@ def report(mutants, verdicts, same, options):
         if mutant.key in same and verdicts.get(mutant.number, ('', ''))[0]:
             print(f'mutate: listed as equivalent, but killed by {verdicts[mutant.number]}:')
             print_survivor(mutant)
-    if options and options.json:
-        Path(options.json).write_text(json.dumps([dict(vars(m), verdict=verdicts.get(m.number)) for m in mutants], indent=1))
     return print_table(tally(mutants, verdicts, same))
 
 
@@ -151,7 +151,10 @@ def main():
     judges = [p for p in judges if not options.quick or p.cpu < 2]
     print('mutate: ' + ', '.join(f'{p.name} {p.cpu:.2f} s, {len(p.reached)} reached' for p in judges), file=sys.stderr, flush=True)
     mutants = choose([m for points in found.values() for m in tree.mutants_of(points)], options)
-    reached = report(mutants, judge_all(mutants, Jury(judges, WORK / 'bin', WORK / 'killers.json'), options), same, options)
+    verdicts = judge_all(mutants, Jury(judges, WORK / 'bin', WORK / 'killers.json'), same, options)
+    if options.json:
+        Path(options.json).write_text(json.dumps([dict(vars(m), verdict=verdicts.get(m.number)) for m in mutants], indent=1))
+    reached = report(mutants, verdicts, same)
     print(f'{len(built.dropped)} mutants that do not compile are not counted')
     return 0 if reached >= options.at_least else 1
 

@@ -41,6 +41,9 @@ TEST_F(SizesOf, ASmallBlockMustHaveTheSizeThatItsBinServes) {
   EXPECT_FALSE(allocated(112, 113) || allocated(112, 96) || allocated(128, 112));
   EXPECT_TRUE(fits(128, 64, 100, SizeRule::kAllocated)) << "64 does not divide 112";
   EXPECT_FALSE(fits(112, 64, 100, SizeRule::kAllocated));
+  for (const std::size_t less_than_any : {0u, 1u, 8u}) {
+    EXPECT_TRUE(fits(112, less_than_any, 100, SizeRule::kAllocated));
+  }
 }
 
 TEST_F(SizesOf, ReallocMayHaveLeftHalfInASmallBlock) {
@@ -178,6 +181,31 @@ TEST_F(SizesOf, TheLastSmallSizeIsSmallAndTheNextIsLarge) {
   EXPECT_EQ(heap.allocator->arena().so_page_of(ClientPtr(heap.take(kBlockMax + 1))), nullptr);
   auto* const zeroed = static_cast<char*>(heap.allocator->allocate_zeroed(heap.ctx, kBlockMax));
   EXPECT_STREQ(view(zeroed).heap, "v3");
+}
+
+// A policy is taken up on the first slow call: these are none, up to the last small size.
+TEST_F(SizesOf, EverySmallSizeIsServedOnTheHotPath) {
+  for (const std::size_t n : {std::size_t{1}, kFineLimit, kFineLimit + 1, kBlockMax})
+    heap.give(heap.take(n));
+  heap.allocator->publish_policy(nullptr, counting_policy());
+  for (const std::size_t n : {std::size_t{1}, kFineLimit, kFineLimit + 1, kBlockMax}) {
+    heap.take(n);
+    EXPECT_FALSE(heap.ctx->policy->count) << n;
+  }
+}
+
+// The system zeroes a large block that had another's contents, and fresh memory needs nothing: no
+// page of it is written to.
+TEST_F(SizesOf, ALargeBlockIsZeroedByTheSystem) {
+  void* const first = heap.take(kMiB);
+  std::memset(first, 1, kMiB);
+  heap.give(first);
+  const std::uint64_t purges = heap.platform().calls(Call::kPurge);
+  const auto* const zeroed =
+      static_cast<const char*>(heap.allocator->allocate_zeroed(heap.ctx, kMiB));
+  EXPECT_EQ(zeroed, first) << "the cached one";
+  EXPECT_EQ(heap.platform().calls(Call::kPurge), purges + 1);
+  EXPECT_EQ(std::vector<char>(zeroed, zeroed + kMiB), std::vector<char>(kMiB));
 }
 
 }  // namespace

@@ -102,6 +102,18 @@ TEST(ColdPurge, AWholeSuperslabIsOneCall) {
   EXPECT_EQ(box.platform.calls(Call::kPurge), 1u);
 }
 
+TEST(ColdPurge, SuperslabsNotInUseAreNotLookedAt) {
+  Box<EarlyFull> box;
+  box.cold.retire_page(*box.borrow(64));
+  Superslab& unused = box.cold.record_for_test(SlabIndex(box.cold.superslabs_used()));
+  unused.warm_pages = unused.pages = 1;
+  EXPECT_EQ(box.cold.trim(), kFullPage);
+  EXPECT_EQ(unused.warm_pages, 1u);
+  int visits = 0;
+  box.cold.for_each_lent_page([&](BinIndex, const auto*) { ++visits; });
+  EXPECT_EQ(visits, 0);
+}
+
 TEST(ColdPurge, MoreSuperslabsThanOneBatchHolds) {
   for (const std::size_t slabs : {15u, 16u, 17u, 32u, 40u}) {
     Box<EarlySmall> box;

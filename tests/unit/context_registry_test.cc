@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <set>
 #include <thread>
 #include <vector>
@@ -36,6 +37,10 @@ TEST_F(Registry, AFreshContextIsReadyAndItsOwn) {
     EXPECT_EQ(a->so.classes[bin].owner.magazine, &a->ultra.front[bin]);
     EXPECT_FALSE(a->ultra.is_open(BinIndex(static_cast<std::uint8_t>(bin))));
   }
+}
+
+TEST_F(Registry, AContextThatStandsForNoneHasNumberZero) {
+  EXPECT_EQ(std::make_unique<Ctx>()->number, 0u);
 }
 
 TEST_F(Registry, MagazineStorageOfContextsDoesNotOverlap) {
