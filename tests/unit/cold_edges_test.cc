@@ -110,7 +110,9 @@ TEST(ColdPurge, SuperslabsNotInUseAreNotLookedAt) {
   EXPECT_EQ(box.cold.trim(), kFullPage);
   EXPECT_EQ(unused.warm_pages, 1u);
   int visits = 0;
-  box.cold.for_each_lent_page([&](BinIndex, const auto*) { ++visits; });
+  box.cold.lock_for_fork();
+  box.cold.for_each_lent_page_locked([&](BinIndex, const auto*) { ++visits; });
+  box.cold.unlock_after_fork();
   EXPECT_EQ(visits, 0);
 }
 
