@@ -25,10 +25,12 @@ constexpr std::array kNames{"HAKMEM_SMALL_HEAP_V3_ENABLED",
                             "HAKMEM_LEARN",
                             "HAKMEM_STATS",
                             "HAKMEM_STATS_FILE",
-                            "HAKMEM_STATS_SIGNAL"};
+                            "HAKMEM_STATS_SIGNAL",
+                            "HAKMEM_THP",
+                            "HAKMEM_PREFAULT"};
 constexpr std::size_t kEnabled = 0, kClasses = 1, kStats = 2, kProfile = 3, kC6Hot = 4;
 constexpr std::size_t kSoft = 5, kHard = 6, kLearn = 7;
-constexpr std::size_t kFormat = 8, kFile = 9, kSignal = 10;
+constexpr std::size_t kFormat = 8, kFile = 9, kSignal = 10, kThp = 11, kPrefault = 12;
 constexpr std::size_t kCgroupHigh = 3000000, kCgroupMax = LimitBytes::kNone;
 
 struct Variable {
@@ -174,13 +176,25 @@ void expect_complaints(std::size_t which, bool good) {
   if (v.complaints != (good || !v.set ? 0u : 1u)) fail(std::string("complaints: ") + kNames[which]);
 }
 
+// The number of the name that the variable gives, 0 for none.
+template <std::size_t kCount>
+std::size_t expect_choice(std::size_t which, const std::array<const char*, kCount>& names) {
+  const Variable& v = g_variables[which];
+  std::size_t number = v.set ? kCount - 1 : 0;
+  while (number != 0 && v.value != names[number]) --number;
+  expect_complaints(which, number != 0);
+  return number;
+}
+
+void expect_memory(const MemoryOptions& memory) {
+  constexpr std::array kModes{"", "never", "madvise", "always"};  // as HugePages counts them
+  require(static_cast<std::size_t>(memory.huge) == expect_choice(kThp, kModes), "huge pages");
+  require((memory.prefault == Prefault::kYes) == expect_flag(kPrefault, false), "prefault");
+}
+
 void expect_stats_output(const heap::StatsOutput& stats) {
-  const Variable& format = g_variables[kFormat];
   constexpr std::array kFormats{"", "text", "json", "prom"};  // as StatsFormat counts them
-  std::size_t number = format.set ? kFormats.size() - 1 : 0;
-  while (number != 0 && format.value != kFormats[number]) --number;
-  require(static_cast<std::size_t>(stats.format) == number, "the format");
-  expect_complaints(kFormat, number != 0);
+  require(static_cast<std::size_t>(stats.format) == expect_choice(kFormat, kFormats), "the format");
 
   const Variable& file = g_variables[kFile];
   long fd = 2;
@@ -218,6 +232,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::require(policy.count == fuzz::expect_flag(fuzz::kStats, false), "statistics");
   fuzz::require(policy.c6_hot == fuzz::expect_flag(fuzz::kC6Hot, false), "C6 hot");
   fuzz::require(policy.learn == fuzz::expect_flag(fuzz::kLearn, false), "the learner");
-  fuzz::expect_stats_output(heap::options_from(source).stats);
+  const heap::Options options = heap::options_from(source);
+  fuzz::expect_stats_output(options.stats);
+  fuzz::expect_memory(options.memory);
   return 0;
 }

@@ -94,6 +94,10 @@ constexpr std::array kEnvironments{
     "0\n1\n0\nV1\n1\n0\n0\n0\ntext\nfd:\n9",
     "1\n0\n0\nV1\n1\n0\n0\n0\nxml\n\n65",
     "0\n0\n0\nV1\n1\n0\n0\n0\ntext\nfd:2147483648\n12",
+    "0\n0\n0\nV1\n1\n0\n0\n0\nprom\nx\n1\nalways\n1",
+    "0\n0\n0\nV1\n1\n0\n0\n0\njson\nx\n1\nnever\n0",
+    "0\n0\n0\nV1\n1\n0\n0\n0\njson\nx\n1\nmadvise\nyes",
+    "0\n0\n0\nV1\n1\n0\n0\n0\njson\nx\n1\nALWAYS\n",
     ""};
 
 void write_all(const std::filesystem::path& root, std::size_t count) {

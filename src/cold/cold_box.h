@@ -22,6 +22,7 @@
 #include "base/memory_limit.h"
 #include "cold/cold_interface.h"
 #include "cold/slab_table.h"
+#include "config/memory_options.h"
 #include "page/arena.h"
 #include "pal/lock.h"
 
@@ -54,9 +55,14 @@ class ColdBox {
     purge_decayed();
     Page& page = set_up_page(bin, lent);
     if (!lent.has_guard) install_guard(page);
+    if (!lent.is_warm && options_.prefault == Prefault::kYes) prefault(page);
     set_owner(page, owner);
     return &page;
   }
+
+  // Before the first use.
+  void set_options(const MemoryOptions& options) noexcept { options_ = options; }
+  const MemoryOptions& options() const noexcept { return options_; }
 
   // Requires: page.used == 0, and no context uses the page any more.
   void retire_page(Page& page) noexcept {
@@ -182,6 +188,9 @@ class ColdBox {
     if (i == arena_->superslabs()) return Superslab::kNone;
     void* const at = reinterpret_cast<void*>(arena_->slab_address(SlabIndex(i)));
     if (!platform_->commit(at, Sizes::kSuperslabBytes)) return Superslab::kNone;
+    if (options_.huge != HugePages::kSystem) {
+      platform_->advise_huge(at, Sizes::kSuperslabBytes, advice_of(options_));
+    }
     table_.add();
     return i;
   }
@@ -190,6 +199,7 @@ class ColdBox {
     std::uint32_t slab = Superslab::kNone;
     std::uint32_t page = 0;  // number within the superslab
     bool has_guard = false;
+    bool is_warm = false;  // it has its memory
   };
 
   Lent lend_page(BinIndex bin) noexcept {
@@ -206,10 +216,11 @@ class ColdBox {
     }
     const std::size_t warm = table_.totals().warm_bytes;
     const std::uint32_t k = table_.lend(i);
-    if (table_.totals().warm_bytes != warm) limit_->refund(Holder::kPages, bytes);
+    const bool is_warm = table_.totals().warm_bytes != warm;
+    if (is_warm) limit_->refund(Holder::kPages, bytes);
     const bool has_guard = (table_[i].guarded & (1u << k)) != 0;
     table_[i].guarded |= 1u << k;
-    return {i, k, has_guard};
+    return {i, k, has_guard, is_warm};
   }
 
   // In every unit of the page. Relaxed: while it has no owner the page has no live block, and its
@@ -250,9 +261,15 @@ class ColdBox {
 
   void install_guard(const Page& page) noexcept {
     if constexpr (Sizes::kGuardBytes != 0) {
+      if (options_.huge == HugePages::kAlways) return;
       const std::uintptr_t end = page.base + page_bytes(page);
       platform_->guard(reinterpret_cast<void*>(end - Sizes::kGuardBytes), Sizes::kGuardBytes);
     }
+  }
+
+  // Best effort: what is refused is faulted in when it is touched.
+  void prefault(const Page& page) noexcept {
+    platform_->prefault(reinterpret_cast<void*>(page.base), page_bytes(page) - Sizes::kGuardBytes);
   }
 
   void take_back(const Page& page) noexcept {
@@ -312,6 +329,7 @@ class ColdBox {
   Platform* platform_ = nullptr;
   Arena<C>* arena_ = nullptr;
   Limit* limit_ = nullptr;
+  MemoryOptions options_{};
   Lock<C> lock_;
   SlabTable<Sizes> table_ HAKMEM_GUARDED_BY(lock_);
   std::array<std::uint32_t, kClassesMax> warm_cap_ HAKMEM_GUARDED_BY(lock_){};

@@ -56,15 +56,18 @@ void register_hooks() noexcept {
 }
 
 HAKMEM_COLD void start_slow() noexcept {
-  const bool first = g_start.open([] {
+  Options options;
+  const bool first = g_start.open([&options] {
     PolicySnapshot policy = policy_from_environment();
     policy.every_call_slow = start_recording();
     g_allocator.set_limit(limits_from_environment());
+    options = options_from_environment();
+    g_allocator.set_memory_options(options.memory);
     g_allocator.init(policy);
   });
   if (!first) return;
   register_hooks();
-  start_stats_dump(options_from_environment().stats);
+  start_stats_dump(options.stats);
 }
 
 void ensure_started() noexcept {

@@ -46,6 +46,10 @@ bool parse_decimal(const char* text, int max, int& value) noexcept {
 constexpr Choice<StatsFormat> kFormats[] = {
     {"text", StatsFormat::kText}, {"json", StatsFormat::kJson}, {"prom", StatsFormat::kProm}};
 
+constexpr Choice<HugePages> kHugePages[] = {
+    {"never", HugePages::kNever}, {"madvise", HugePages::kMadvise}, {"always", HugePages::kAlways}};
+constexpr Choice<Prefault> kPrefault[] = {{"0", Prefault::kNo}, {"1", Prefault::kYes}};
+
 // Signals that a program may be sent at any time without having made a mistake.
 constexpr Choice<int> kSignals[] = {
     {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"HUP", SIGHUP},       {"QUIT", SIGQUIT}, {"INT", SIGINT},
@@ -73,14 +77,17 @@ bool parse_signal(const char* text, int& number) noexcept {
   return true;
 }
 
-StatsFormat format_from(const SettingsSource& source) noexcept {
-  constexpr const char* kName = "HAKMEM_STATS";
-  StatsFormat format = StatsFormat::kNone;
-  const char* const text = source.value_of(kName);
-  if (text != nullptr && !find(kFormats, text, format)) {
-    source.complain(kName, text, "text, json or prom", "none of them");
+// The value that the variable names; `fallback`, called `used`, when it is not set or names none.
+template <class Value, std::size_t kCount>
+Value choose(const SettingsSource& source, const char* variable,
+             const Choice<Value> (&choices)[kCount], const char* expected, Value fallback,
+             const char* used) noexcept {
+  const char* const text = source.value_of(variable);
+  Value value = fallback;
+  if (text != nullptr && !find(choices, text, value)) {
+    source.complain(variable, text, expected, used);
   }
-  return format;
+  return value;
 }
 
 void read_stats_file(const SettingsSource& source, StatsOutput& stats) noexcept {
@@ -110,9 +117,14 @@ int signal_from(const SettingsSource& source) noexcept {
 
 Options options_from(const SettingsSource& source) noexcept {
   Options options;
-  options.stats.format = format_from(source);
+  options.stats.format = choose(source, "HAKMEM_STATS", kFormats, "text, json or prom",
+                                StatsFormat::kNone, "none of them");
   read_stats_file(source, options.stats);
   options.stats.signal = signal_from(source);
+  options.memory.huge = choose(source, "HAKMEM_THP", kHugePages, "never, madvise or always",
+                               HugePages::kSystem, "the system's setting");
+  options.memory.prefault =
+      choose(source, "HAKMEM_PREFAULT", kPrefault, "0 or 1", Prefault::kNo, "0");
   return options;
 }
 

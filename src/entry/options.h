@@ -1,9 +1,11 @@
-// What the environment says besides the policy: how statistics are put out. Read once at start; a
-// malformed value is reported in one line with the value used instead (settings.h).
+// What the environment says besides the policy: how statistics are put out, how memory is asked
+// for. Read once at start; a malformed value is reported in one line with the value used instead
+// (settings.h).
 #pragma once
 
 #include <cstdint>
 
+#include "config/memory_options.h"
 #include "entry/settings.h"
 
 namespace hakmem::heap {
@@ -22,6 +24,7 @@ struct StatsOutput {
 
 struct Options {
   StatsOutput stats{};
+  MemoryOptions memory{};  // HAKMEM_THP, HAKMEM_PREFAULT
 };
 
 Options options_from(const SettingsSource& source) noexcept;

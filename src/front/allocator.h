@@ -46,7 +46,13 @@ class Allocator {
   constexpr Allocator() noexcept = default;
   constexpr explicit Allocator(const Platform& platform) noexcept : platform_(platform) {}
 
-  // Once, before anything else but set_limit.
+  // Before init.
+  void set_memory_options(const MemoryOptions& options) noexcept {
+    cold_.set_options(options);
+    v1_.set_options(options);
+    large_.set_options(options);
+  }
+  // Once, before anything else but set_limit and set_memory_options.
   void init(const PolicySnapshot& policy) noexcept;
 
   // Threads. nullptr: none to be had, which every call below accepts, except `allocate` and

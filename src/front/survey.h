@@ -92,7 +92,10 @@ class Surveyor {
   void add_v3(Survey& s) noexcept HAKMEM_UNCHECKED {
     const ColdTotals totals = a_.cold().totals_locked();
     s.small_mapped += totals.committed_bytes;
-    s.small_resident += totals.lent_bytes + totals.warm_bytes;
+    // A huge page may back free neighbours of a page that is out.
+    s.small_resident += a_.cold().options().asks_for_huge()
+                            ? totals.committed_bytes
+                            : totals.lent_bytes + totals.warm_bytes;
     s.small_idle += totals.warm_bytes;
     s.retained += a_.arena().bytes() - totals.committed_bytes;
     s.metadata += totals.committed_bytes / Sizes::kSuperslabBytes * kRecordsPerSuperslab;

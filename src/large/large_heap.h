@@ -55,6 +55,9 @@ class LargeHeap {
     table_.init(platform);
   }
 
+  // Before the first use.
+  void set_options(const MemoryOptions& options) noexcept { mapper_.set_options(options); }
+
   // nullptr when out of memory. Requires: n <= PTRDIFF_MAX, `alignment` is a power of two.
   void* allocate(std::size_t n, std::size_t alignment,
                  Contents contents = Contents::kZero) noexcept {

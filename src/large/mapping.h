@@ -14,6 +14,7 @@
 
 #include "base/bits.h"
 #include "base/memory_limit.h"
+#include "config/memory_options.h"
 #include "config/mitigations.h"
 
 namespace hakmem::large {
@@ -40,6 +41,8 @@ class Mapper {
     platform_ = &platform;
     limit_ = &limit;
   }
+  // Before the first use.
+  void set_options(const MemoryOptions& options) noexcept { options_ = options; }
 
   std::size_t page_length(std::size_t n) noexcept {
     const std::size_t page = platform_->page_bytes();
@@ -65,6 +68,7 @@ class Mapper {
     m.key = static_cast<std::uintptr_t>(round_up(begin + m.front, slack != 0 ? slack : page));
     unmap_range(begin, m.key - m.front);
     unmap_range(m.key + length + m.back, begin + length + extra + slack);
+    advise(m);
     guard(m, m.key - m.front, m.front);
     guard(m, m.key + length, m.back);
     return m;
@@ -107,6 +111,7 @@ class Mapper {
       unmap_range(m.key + m.length, m.key + m.length + m.back);
       protected_.fetch_add_relaxed(std::size_t{0} - m.costly);  // a budget only
     }
+    advise(grown);
     guard(grown, grown.key + length, back);
     return grown;
   }
@@ -116,6 +121,12 @@ class Mapper {
 
   std::size_t guard_bytes() noexcept {
     return C::kMitigations.guard_pages ? platform_->page_bytes() : 0;
+  }
+  // With the guards, so that it stays one mapping, which `grow` can move as a whole.
+  void advise(const Mapping& m) noexcept {
+    if (options_.huge == HugePages::kSystem) return;
+    if (options_.asks_for_huge() && m.length < kHugePageBytes) return;
+    platform_->advise_huge(reinterpret_cast<void*>(m.key - m.front), m.bytes(), advice_of(options_));
   }
   // Best effort: without a guard the block is as good as in a flavour that has none.
   void guard(Mapping& m, std::uintptr_t at, std::size_t bytes) noexcept {
@@ -132,6 +143,7 @@ class Mapper {
 
   P* platform_ = nullptr;
   Limit* limit_ = nullptr;
+  MemoryOptions options_{};
   typename C::World::template atomic<std::size_t> protected_{0};
 };
 

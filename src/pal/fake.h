@@ -31,6 +31,8 @@ enum class Call : std::uint8_t {
   kUnsparse,
   kRemap,
   kProtect,
+  kAdviseHuge,
+  kPrefault,
   kSeal,
   kUnmap,
   kCount
@@ -89,6 +91,11 @@ class FakePlatform {
   std::uint64_t foreign_calls() const {
     const std::lock_guard<std::mutex> guard(mutex_);
     return foreign_;
+  }
+  // Bytes of all advice so far; it is not passed on to the system.
+  std::size_t advised(HugeAdvice advice) const {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return advised_[static_cast<std::size_t>(advice)];
   }
   void advance_clock_ms(std::uint64_t ms) {
     const std::lock_guard<std::mutex> guard(mutex_);
@@ -149,6 +156,14 @@ class FakePlatform {
   }
   bool protect(void* at, std::size_t bytes) noexcept {
     return known(Call::kProtect, at, bytes) && os_.protect(at, bytes);
+  }
+  void advise_huge(void* at, std::size_t bytes, HugeAdvice advice) noexcept {
+    if (!known(Call::kAdviseHuge, at, bytes)) return;
+    const std::lock_guard<std::mutex> guard(mutex_);
+    advised_[static_cast<std::size_t>(advice)] += bytes;
+  }
+  bool prefault(void* at, std::size_t bytes) noexcept {
+    return known(Call::kPrefault, at, bytes) && os_.prefault(at, bytes);
   }
   void seal(void* at, std::size_t bytes) noexcept {
     // Counted only: sealed memory could not be given back when the test ends.
@@ -249,6 +264,7 @@ class FakePlatform {
   LinuxPlatform os_;
   std::array<Kind, static_cast<std::size_t>(Call::kCount)> kinds_{};
   std::map<std::uintptr_t, std::uintptr_t> live_;
+  std::array<std::size_t, 2> advised_{};
   std::uint64_t failures_ = 0;
   std::uint64_t foreign_ = 0;
   std::uint64_t now_ms_ = 1000;

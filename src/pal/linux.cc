@@ -22,6 +22,9 @@
 #ifndef MADV_GUARD_REMOVE
 #define MADV_GUARD_REMOVE 103
 #endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 #ifndef SYS_mseal
 #define SYS_mseal 462
 #endif
@@ -181,6 +184,16 @@ void* LinuxPlatform::remap(void* at, std::size_t bytes, std::size_t new_bytes) n
 bool LinuxPlatform::protect(void* at, std::size_t bytes) noexcept {
   const ErrnoKeeper keep;
   return mprotect(at, bytes, PROT_NONE) == 0;
+}
+
+void LinuxPlatform::advise_huge(void* at, std::size_t bytes, HugeAdvice advice) noexcept {
+  const ErrnoKeeper keep;
+  madvise(at, bytes, advice == HugeAdvice::kUse ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+bool LinuxPlatform::prefault(void* at, std::size_t bytes) noexcept {
+  const ErrnoKeeper keep;
+  return madvise(at, bytes, MADV_POPULATE_WRITE) == 0;
 }
 
 void LinuxPlatform::seal(void* at, std::size_t bytes) noexcept {

@@ -20,6 +20,8 @@ class LinuxPlatform {
   void unsparse(void* at, std::size_t bytes) noexcept;
   void* remap(void* at, std::size_t bytes, std::size_t new_bytes) noexcept;
   bool protect(void* at, std::size_t bytes) noexcept;
+  void advise_huge(void* at, std::size_t bytes, HugeAdvice advice) noexcept;
+  bool prefault(void* at, std::size_t bytes) noexcept;
   void seal(void* at, std::size_t bytes) noexcept;
   void unmap(void* at, std::size_t bytes) noexcept;
   std::size_t page_bytes() noexcept;

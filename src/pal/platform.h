@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "config/memory_options.h"
+
 namespace hakmem {
 
 // reserve  address space without memory, inaccessible; nullptr when refused
@@ -19,10 +21,12 @@ namespace hakmem {
 //          pages and left out of core dumps; nullptr when refused. `unsparse` gives it back
 // remap    grow or shrink a mapping, moving it if need be; nullptr when refused (old one intact)
 // protect  make a range inaccessible (costs a mapping); false when refused
+// advise_huge  says whether huge pages are wanted in a range: advice only
+// prefault give a readable and writable range its memory now; false when refused or not supported
 // seal     make a range read-only for good, as far as the system can
 template <class P>
 concept Platform = requires(P p, void* at, std::size_t n, std::uint32_t* word, std::uint32_t v,
-                            const char* text) {
+                            const char* text, HugeAdvice advice) {
   { p.reserve(n, n) } noexcept -> std::same_as<void*>;
   { p.commit(at, n) } noexcept -> std::same_as<bool>;
   { p.purge(at, n) } noexcept -> std::same_as<bool>;
@@ -33,6 +37,8 @@ concept Platform = requires(P p, void* at, std::size_t n, std::uint32_t* word, s
   { p.unsparse(at, n) } noexcept -> std::same_as<void>;
   { p.remap(at, n, n) } noexcept -> std::same_as<void*>;
   { p.protect(at, n) } noexcept -> std::same_as<bool>;
+  { p.advise_huge(at, n, advice) } noexcept -> std::same_as<void>;
+  { p.prefault(at, n) } noexcept -> std::same_as<bool>;
   { p.seal(at, n) } noexcept -> std::same_as<void>;
   { p.unmap(at, n) } noexcept -> std::same_as<void>;
   { p.page_bytes() } noexcept -> std::same_as<std::size_t>;

@@ -13,6 +13,7 @@
 
 #include "base/bits.h"
 #include "base/memory_limit.h"
+#include "config/memory_options.h"
 #include "pal/address_table.h"
 #include "v1/chunk.h"
 
@@ -35,6 +36,9 @@ class ChunkMap {
     limit_ = &limit;
     table_.init(platform);
   }
+
+  // Before the first use.
+  void set_options(const MemoryOptions& options) noexcept { options_ = options; }
 
   // The chunk that holds `address`, or nullptr.
   Chunk<C>* find(std::uintptr_t address) noexcept {
@@ -139,6 +143,10 @@ class ChunkMap {
   Chunk<C>* map_charged_chunk() noexcept {
     void* const memory = platform_->map(L::kChunkBytes, L::kChunkBytes);
     if (memory == nullptr) return nullptr;
+    // Smaller than a huge page; but next to other mappings it may become part of one.
+    if (options_.huge == HugePages::kNever) {
+      platform_->advise_huge(memory, L::kChunkBytes, HugeAdvice::kAvoid);
+    }
     void* const meta = platform_->sparse(sizeof(Chunk<C>));
     const auto base = reinterpret_cast<std::uintptr_t>(memory);
     if (meta == nullptr || table_.insert({base, meta}) == nullptr) {
@@ -178,6 +186,7 @@ class ChunkMap {
 
   P* platform_ = nullptr;
   Limit* limit_ = nullptr;
+  MemoryOptions options_{};
   AddressTable<P, ChunkRecord> table_;
   std::array<List<Chunk<C>>, L::kOrders + 1> lists_;  // by Chunk::listed; [0] is not used
   std::size_t empty_chunks_ = 0;

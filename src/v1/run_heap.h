@@ -51,6 +51,7 @@ class RunHeap {
     limit_ = &limit;
     chunks_.init(platform, limit);
   }
+  void set_options(const MemoryOptions& options) noexcept { chunks_.set_options(options); }
 
   static constexpr bool serves(BinIndex bin) noexcept {
     const std::uint8_t size_class = Sizes::info(bin).size_class;

@@ -34,6 +34,12 @@ class V1Heap {
     pool_.init(platform, limit);
   }
 
+  // Before the first use.
+  void set_options(const MemoryOptions& options) noexcept HAKMEM_UNCHECKED {
+    tiny_.set_options(options);
+    pool_.set_options(options);
+  }
+
   // nullptr when out of memory. The contents are arbitrary. Ensures: aligned to the greatest power
   // of two up to the size of a unit that divides the bin's block size.
   void* allocate(BinIndex bin) noexcept {

@@ -35,10 +35,11 @@ LD_PRELOAD=$HAKMEM_SO "$temp/program" || fail 'linked with the static library, a
 
 # In a set-user-id program no setting from the environment counts.
 if [ "$(id -u)" = 0 ]; then
-  obeyed=$(HAKMEM_SO_V3_STATS=1 "$temp/program" 2>&1)
+  obeyed=$(HAKMEM_SO_V3_STATS=1 HAKMEM_STATS=text "$temp/program" 2>&1)
+  [[ $obeyed = *memory\ in\ bytes* ]] || fail 'statistics on memory on request'
   [[ $obeyed = *SMALL_HEAP_V3_STATS* ]] || fail 'statistics on request'
   chmod 755 "$temp"
-  secure=$(HAKMEM_SO_V3_STATS=1 HAKMEM_TINY_HEAP_PROFILE=nonsense perl -e '$< = 65534; exec @ARGV' "$temp/program" 2>&1)
+  secure=$(HAKMEM_SO_V3_STATS=1 HAKMEM_STATS=text HAKMEM_STATS_FILE=fd:1 HAKMEM_TINY_HEAP_PROFILE=nonsense perl -e '$< = 65534; exec @ARGV' "$temp/program" 2>&1)
   [ -z "$secure" ] || fail "a set-user-id program obeyed its environment: $secure"
 fi
 

@@ -88,5 +88,28 @@ TEST(Options, StatsSignals) {
   }
 }
 
+TEST(Options, HugePages) {
+  EXPECT_EQ(read({}).memory.huge, HugePages::kSystem);
+  EXPECT_EQ(read({{"HAKMEM_THP", "never"}}).memory.huge, HugePages::kNever);
+  EXPECT_EQ(read({{"HAKMEM_THP", "madvise"}}).memory.huge, HugePages::kMadvise);
+  EXPECT_EQ(read({{"HAKMEM_THP", "always"}}).memory.huge, HugePages::kAlways);
+  EXPECT_TRUE(complaints.empty());
+  for (const char* bad : {"", "1", "Always", "never "}) {
+    EXPECT_EQ(read({{"HAKMEM_THP", bad}}).memory.huge, HugePages::kSystem) << bad;
+    EXPECT_EQ(complaints.size(), 1u) << bad;
+  }
+}
+
+TEST(Options, Prefault) {
+  EXPECT_EQ(read({}).memory.prefault, Prefault::kNo);
+  EXPECT_EQ(read({{"HAKMEM_PREFAULT", "0"}}).memory.prefault, Prefault::kNo);
+  EXPECT_EQ(read({{"HAKMEM_PREFAULT", "1"}}).memory.prefault, Prefault::kYes);
+  EXPECT_TRUE(complaints.empty());
+  for (const char* bad : {"", "2", "yes"}) {
+    EXPECT_EQ(read({{"HAKMEM_PREFAULT", bad}}).memory.prefault, Prefault::kNo) << bad;
+    EXPECT_EQ(complaints.size(), 1u) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace hakmem::heap
