@@ -35,7 +35,7 @@ template <class C>
 class Tenant {
  public:
   Tenant(std::uint64_t seed, const PolicySnapshot& policy) {
-    model::ModelPlatform::next_seed = seed;
+    model::NextPlatform::next_seed = seed;
     heap_ = std::make_unique<Allocator<C>>();
     heap_->init(policy);
     for (auto*& ctx : contexts_) ctx = heap_->attach_context();
@@ -88,6 +88,7 @@ class Tenant {
 
   // The first and last bytes that were asked for carry the mark.
   static void write(const Block& b) {
+    require(model::may_write<typename C::Platform>(b.at, b.asked), "a block in closed memory");
     for (std::size_t i = 0; i < b.asked; i += 8) {
       const std::uint64_t mark = b.mark + i;
       std::memcpy(b.at + i, &mark, std::min<std::size_t>(8, b.asked - i));

@@ -2,6 +2,7 @@
 // of the program: every thread exits, every block is freed, and nothing is left over.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -14,7 +15,8 @@
 
 namespace hakmem::fuzz {
 
-// Everything is compared every few ops, and at the end; a difference is then looked for op by op.
+// Everything is compared every few ops, the context that acted more often, and all at the end; what
+// an op returns and the block it is about, after each. A difference is then looked for op by op.
 inline constexpr unsigned kCompareEvery = 16;
 
 template <class C>
@@ -23,6 +25,7 @@ model::LockstepOptions options_of(const TraceInput& input, unsigned compare_ever
   options.seed = input.seed();
   options.policy = input.policy();
   options.compare_every = compare_every;
+  options.context_every = compare_every / 4 == 0 ? 1 : compare_every / 4;
   options.audit_every = 64;
   return options;
 }
@@ -53,16 +56,34 @@ void run_lockstep(const TraceInput& input) {
   run_lockstep<C>(input, [](model::Lockstep<C>&) {});
 }
 
-// Maps every op onto the kinds that a target is about, by their share in the list. Kinds that came
-// later are in `also`: then older inputs keep their meaning.
-inline void keep_kinds(TraceInput& input, std::span<const model::OpKind> kinds,
-                       std::span<const model::OpKind> also = {}) {
+// The input of a target that is about some kinds of ops: every op is mapped onto one of those, by
+// their share in the list. Kinds that came later are in `also`: then older inputs keep their
+// meaning.
+inline TraceInput decode_kinds(const std::uint8_t* data, std::size_t size,
+                               std::span<const model::OpKind> kinds,
+                               std::span<const model::OpKind> also = {}) {
+  const auto is_in = [](std::span<const model::OpKind> list, model::OpKind kind) {
+    return std::find(list.begin(), list.end(), kind) != list.end();
+  };
+  TraceInput input = decode_input(data, size);
   for (model::Op& op : input.ops) {
-    bool kept = false;
-    for (const model::OpKind kind : kinds) kept = kept || kind == op.kind;
-    for (const model::OpKind kind : also) kept = kept || kind == op.kind;
-    if (!kept) op.kind = kinds[static_cast<std::size_t>(op.kind) % kinds.size()];
+    if (is_in(kinds, op.kind) || is_in(also, op.kind)) continue;
+    op.kind = kinds[static_cast<std::size_t>(op.kind) % kinds.size()];
   }
+  return input;
+}
+
+enum class Flavours : unsigned char { kHardened, kBoth };
+
+// Runs the input in the configuration that its header chooses: mostly the small geometry with free
+// slots poisoned, else production's, and the small one without checks if the target judges that.
+template <class After>
+void run_chosen(const TraceInput& input, Flavours flavours, After&& after) {
+  const unsigned choice = input.header[0] % 4;
+  if (choice == 3) return run_lockstep<model::ProductionHardened>(input, after);
+  if (choice == 2 && flavours == Flavours::kBoth)
+    return run_lockstep<model::SmallPerf>(input, after);
+  run_lockstep<SmallPoisoned>(input, after);
 }
 
 // The program ends: blocks are freed by the thread `by`, then all threads exit. Nothing may be lent

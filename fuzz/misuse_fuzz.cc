@@ -50,26 +50,18 @@ void judge_freed(model::Lockstep<C>& run, std::uintptr_t address) {
 }
 
 template <class C>
-void run(const TraceInput& input) {
-  run_lockstep<C>(input, [&](model::Lockstep<C>& lockstep) {
-    std::size_t where = input.header[3];
-    for (const model::Block& block : lockstep.blocks().all())
-      judge_block(lockstep, block, where += 7);
-    for (const std::uintptr_t freed : lockstep.blocks().freed()) judge_freed(lockstep, freed);
-  });
+void judge_all(model::Lockstep<C>& run, std::size_t where) {
+  for (const model::Block& block : run.blocks().all()) judge_block(run, block, where += 7);
+  for (const std::uintptr_t freed : run.blocks().freed()) judge_freed(run, freed);
 }
 
 }  // namespace
 }  // namespace hakmem::fuzz
 
+// Without checks a freed block may look live: hardened configurations alone.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace hakmem;
-  fuzz::TraceInput input = fuzz::decode_input(data, size);
-  fuzz::keep_kinds(input, fuzz::kKinds);
-  if (input.header[0] % 4 == 3) {
-    fuzz::run<model::ProductionHardened>(input);
-  } else {
-    fuzz::run<fuzz::SmallPoisoned>(input);
-  }
+  using namespace hakmem::fuzz;
+  const TraceInput input = decode_kinds(data, size, kKinds);
+  run_chosen(input, Flavours::kHardened, [&](auto& run) { judge_all(run, input.header[3]); });
   return 0;
 }

@@ -11,20 +11,10 @@
 
 #include "base/atomic.h"
 #include "config/config.h"
+#include "models/asan_poison.h"
 #include "models/lockstep_configs.h"
 #include "page/arena.h"
 #include "page/slot_entry.h"
-
-#ifdef __SANITIZE_ADDRESS__
-#define HAKMEM_FUZZ_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAKMEM_FUZZ_ASAN 1
-#endif
-#endif
-#ifdef HAKMEM_FUZZ_ASAN
-#include <sanitizer/asan_interface.h>
-#endif
 
 namespace hakmem::fuzz {
 
@@ -61,8 +51,8 @@ struct PoisonWorld : StdWorld {
   using atomic = std::conditional_t<std::is_same_v<T, EntryBits>, PoisonEntry, StdAtomic<T>>;
 };
 
-struct SmallPoisoned : Config<SmallGeometry, model::ModelPlatform, PoisonWorld,
-                              kHardenedMitigations, HotCounting::kOn> {
+struct SmallPoisoned : Config<SmallGeometry, model::KeptPlatform, PoisonWorld, kHardenedMitigations,
+                              HotCounting::kOn> {
   using Limit = model::WatchedLimit;
 };
 
@@ -105,15 +95,11 @@ class PoisonScope {
     poison(block, bin.block_size, state);
   }
 
-  static void poison([[maybe_unused]] std::uintptr_t at, [[maybe_unused]] std::size_t bytes,
-                     [[maybe_unused]] EntryBits state) {
-#ifdef HAKMEM_FUZZ_ASAN
-    auto* const memory = reinterpret_cast<const void*>(at);
+  static void poison(std::uintptr_t at, std::size_t bytes, EntryBits state) {
     if (state == kEntryLive)
-      ASAN_UNPOISON_MEMORY_REGION(memory, bytes);
+      model::asan_open(at, bytes);
     else
-      ASAN_POISON_MEMORY_REGION(memory, bytes);
-#endif
+      model::asan_close(at, bytes);
   }
 
   static inline const Arena<C>* arena_ = nullptr;

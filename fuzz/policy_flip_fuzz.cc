@@ -21,32 +21,19 @@ constexpr std::array kKinds{
 constexpr std::array kAlsoKept{OpKind::kLearn, OpKind::kClock};
 
 template <class C>
-void run(const TraceInput& input) {
-  run_lockstep<C>(input, [&](model::Lockstep<C>& lockstep) {
-    const std::uint8_t by = input.header[3] % model::Lockstep<C>::kThreads;
-    lockstep.step({OpKind::kMask, by, 0, 0, input.header[3] < 128 ? 0u : kMaskAll});
-    lockstep.step({OpKind::kMalloc, by, 0, 400, 0});
-    end_program(lockstep, by);
-  });
+void roll_back(model::Lockstep<C>& run, std::uint8_t choice) {
+  const std::uint8_t by = choice % model::Lockstep<C>::kThreads;
+  run.step({OpKind::kMask, by, 0, 0, choice < 128 ? 0u : kMaskAll});
+  run.step({OpKind::kMalloc, by, 0, 400, 0});
+  end_program(run, by);
 }
 
 }  // namespace
 }  // namespace hakmem::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace hakmem;
-  fuzz::TraceInput input = fuzz::decode_input(data, size);
-  fuzz::keep_kinds(input, fuzz::kKinds, fuzz::kAlsoKept);
-  switch (input.header[0] % 4) {
-    case 2:
-      fuzz::run<model::SmallPerf>(input);
-      break;
-    case 3:
-      fuzz::run<model::ProductionHardened>(input);
-      break;
-    default:
-      fuzz::run<fuzz::SmallPoisoned>(input);
-      break;
-  }
+  using namespace hakmem::fuzz;
+  const TraceInput input = decode_kinds(data, size, kKinds, kAlsoKept);
+  run_chosen(input, Flavours::kBoth, [&](auto& run) { roll_back(run, input.header[3]); });
   return 0;
 }

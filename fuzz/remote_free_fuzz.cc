@@ -17,34 +17,19 @@ constexpr std::array kKinds{OpKind::kMalloc, OpKind::kFree,       OpKind::kMallo
                             OpKind::kFree,   OpKind::kDoubleFree, OpKind::kMaxPartial,
                             OpKind::kTrim,   OpKind::kRoute,      OpKind::kClock};
 
-template <class C>
-void run(TraceInput& input) {
-  // Few sizes, so that pages of one bin go from hand to hand.
-  if (input.header[3] % 2 != 0) {
-    for (model::Op& op : input.ops) op.size = 1 + op.size % 64;
-  }
-  run_lockstep<C>(input, [&](model::Lockstep<C>& lockstep) {
-    end_program(lockstep, input.header[3] % model::Lockstep<C>::kThreads);
-  });
+// Few sizes, so that pages of one bin go from hand to hand.
+void keep_sizes_small(TraceInput& input) {
+  for (model::Op& op : input.ops) op.size = 1 + op.size % 64;
 }
 
 }  // namespace
 }  // namespace hakmem::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace hakmem;
-  fuzz::TraceInput input = fuzz::decode_input(data, size);
-  fuzz::keep_kinds(input, fuzz::kKinds);
-  switch (input.header[0] % 4) {
-    case 2:
-      fuzz::run<model::SmallPerf>(input);
-      break;
-    case 3:
-      fuzz::run<model::ProductionHardened>(input);
-      break;
-    default:
-      fuzz::run<fuzz::SmallPoisoned>(input);
-      break;
-  }
+  using namespace hakmem::fuzz;
+  TraceInput input = decode_kinds(data, size, kKinds);
+  const std::uint8_t choice = input.header[3];
+  if (choice % 2 != 0) keep_sizes_small(input);
+  run_chosen(input, Flavours::kBoth, [&](auto& run) { end_program(run, choice % run.kThreads); });
   return 0;
 }

@@ -55,11 +55,12 @@ class Lockstep {
   using Blocks = typename Rules::Blocks;
 
   explicit Lockstep(const LockstepOptions& options) : options_(options) {
-    ModelPlatform::next_seed = options.seed;
-    ModelPlatform::next_plan = options.faults;
+    NextPlatform::next_seed = options.seed;
+    NextPlatform::next_plan = options.faults;
     real_ = std::make_unique<hakmem::Allocator<C>>();
     real_->init(options.policy);
-    Shape shape = shape_of<C>();
+    static const Shape derived = shape_of<C>();
+    Shape shape = derived;
     const bool contexts = options.faults.mode == FaultPlan::Mode::kNothing || has_contexts();
     if (!contexts) shape.contexts_max = 0;  // the system refused their memory: v1 and large alone
     model_ = std::make_unique<Allocator>(shape, real_->arena().base(), real_->arena().superslabs(),
@@ -81,7 +82,7 @@ class Lockstep {
 
   // Contents of all live blocks, everything, the laws.
   bool finish() {
-    const std::uint64_t said = ModelPlatform::times_said - said_before_;
+    const std::uint64_t said = NextPlatform::times_said - said_before_;
     if constexpr (kFake) expect(said == (model_->learner().full ? 1 : 0), "said once what it must");
     blocks_.for_each([&](const Block& b) { expect(Pattern::holds(b), "contents of a live block"); });
     if (difference_.empty()) note(Comparer<C>(*real_, *model_).everything());
@@ -125,7 +126,7 @@ class Lockstep {
 
  private:
   using RealContext = hakmem::Context<C>;
-  static constexpr bool kFake = std::is_base_of_v<FakePlatform, typename C::Platform>;
+  static constexpr bool kFake = std::is_base_of_v<NextPlatform, typename C::Platform>;
 
   struct Thread {
     RealContext* real = nullptr;
@@ -286,7 +287,8 @@ class Lockstep {
       case OpKind::kInterior:
       case OpKind::kMisaligned:
       case OpKind::kWrongSize:
-        return blocks_.has(op.block) ? wrong_pointer(op, blocks_.at(blocks_.pick(op.block))) : void();
+        return blocks_.has(op.block) ? wrong_pointer(op, blocks_.at(blocks_.pick(op.block)))
+                                     : void();
       case OpKind::kWild:
         return wild_pointer(op);
     }
@@ -297,6 +299,7 @@ class Lockstep {
   void allocate(const Op& op);
   void* allocate_really(const Op& op, const Thread& t, std::size_t n, std::size_t alignment);
   void settle(const Served& served, void* p, Block block);
+  void write(const Block& block);
   void reallocate(const Op& op);
   void finish_move(const Thread& t, std::size_t at, void* p, std::size_t n);
   void free(const Op& op);
@@ -339,7 +342,7 @@ class Lockstep {
   std::vector<Thread> threads_ = std::vector<Thread>(kThreads);
   std::size_t actor_ = 0;
   std::uint64_t commits_before_ = 0, refusals_before_ = 0, policy_maps_before_ = 0;
-  std::uint64_t said_before_ = ModelPlatform::times_said;
+  std::uint64_t said_before_ = NextPlatform::times_said;
   std::size_t held_before_ = 0, cached_before_ = 0;
   std::array<std::size_t, 3> limit_refusals_{};  // by holder, before the step
   bool commit_failing_ = false, memory_failing_ = false;

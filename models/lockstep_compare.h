@@ -22,7 +22,7 @@ class Comparer {
   // Empty when there is no difference.
   std::string everything() {
     difference_.clear();
-    same("the policy in force", real_.policy() == model_.policy(), true);
+    same({"the policy in force"}, real_.policy() == model_.policy(), true);
     compare_contexts();
     compare_slabs();
     compare_fallbacks();
@@ -42,14 +42,25 @@ class Comparer {
   using RealPage = SoPage<C>;
   using RealContext = hakmem::Context<C>;
 
-  void same(const std::string& what, std::size_t real, std::size_t model) {
-    if (real == model || !difference_.empty()) return;
+  // What is compared, as little as names it: put into words only when it differs.
+  struct Thing {
+    const char* what;
+    std::size_t number = kNone;  // "what NUMBER"
+    std::size_t bin = kNone;     // "what (context NUMBER, bin BIN)"
+
+    std::string words() const {
+      if (number == kNone) return what;
+      if (bin == kNone) return std::string(what) + " " + std::to_string(number);
+      return std::string(what) + " (context " + std::to_string(number) + ", bin " +
+             std::to_string(bin) + ")";
+    }
+  };
+  void same(const Thing& thing, std::size_t real, std::size_t model) {
+    if (real != model && difference_.empty()) differ(thing.words(), real, model);
+  }
+  void differ(const std::string& what, std::size_t real, std::size_t model) {
     difference_ = what + ": the allocator has " + std::to_string(real) + ", the model " +
                   std::to_string(model);
-  }
-  static std::string in_bin(const char* what, std::size_t who, std::size_t bin) {
-    return std::string(what) + " (context " + std::to_string(who) + ", bin " + std::to_string(bin) +
-           ")";
   }
   const Bin& info(std::size_t bin) const { return model_.shape().bins[bin]; }
 
@@ -61,22 +72,20 @@ class Comparer {
       if (number < model_.contexts().size()) compare_context(ctx, model_.contexts()[number]);
       ++number;
     });
-    same("contexts", number, model_.contexts().size());
+    same({"contexts"}, number, model_.contexts().size());
   }
 
   void compare_context(RealContext& real, Context& model) {
     const std::size_t who = model.number;
-    same("life of context " + std::to_string(who), static_cast<std::size_t>(real.state),
+    same({"life of context", who}, static_cast<std::size_t>(real.state),
          static_cast<std::size_t>(model.life));
-    same("policy taken up by context " + std::to_string(who), *real.policy == model.policy, true);
+    same({"policy taken up by context", who}, *real.policy == model.policy, true);
     for (std::size_t b = 0; b < model.bins.size() && difference_.empty(); ++b) {
       compare_bin(real, model, b);
       compare_magazine(real, model, b);
     }
-    if (real.ebb_bytes != model.ebb_bytes || real.ebb_left != model.ebb_left) {
-      same("bytes towards the ebb of context " + std::to_string(who), real.ebb_bytes, model.ebb_bytes);
-      same("ebb of context " + std::to_string(who), real.ebb_left, model.ebb_left);
-    }
+    same({"bytes towards the ebb of context", who}, real.ebb_bytes, model.ebb_bytes);
+    same({"ebb of context", who}, real.ebb_left, model.ebb_left);
     compare_pending(real, model);
     compare_counters(real, model);
   }
@@ -84,16 +93,14 @@ class Comparer {
   void compare_bin(RealContext& real, const Context& model, std::size_t bin) {
     const SoClass<C>& cls = real.so.classes[bin];
     const PagesOfBin& own = model.bins[bin];
-    if (cls.max_partial != own.max_partial || cls.partial_count != own.partial.size()) {
-      same(in_bin("max_partial", model.number, bin), cls.max_partial, own.max_partial);
-      same(in_bin("partial_count", model.number, bin), cls.partial_count, own.partial.size());
-    }
-    if (cls.pages != own.pages) same(in_bin("pages", model.number, bin), cls.pages, own.pages);
-    const std::size_t current = cls.current == nullptr ? kNone : cls.current->head;
-    if (current != own.current) same(in_bin("current", model.number, bin), current, own.current);
+    const std::size_t who = model.number;
+    same({"max_partial", who, bin}, cls.max_partial, own.max_partial);
+    same({"partial_count", who, bin}, cls.partial_count, own.partial.size());
+    same({"pages", who, bin}, cls.pages, own.pages);
+    same({"current", who, bin}, cls.current == nullptr ? kNone : cls.current->head, own.current);
     std::uint32_t unit = cls.partial;
     for (std::size_t at = own.partial.size(); at-- > 0 && unit != RealPage::kNoPage;) {
-      same(in_bin("partial page", model.number, bin), unit, own.partial[at]);
+      same({"partial page", who, bin}, unit, own.partial[at]);
       unit = real_.arena().page(unit).next;
     }
   }
@@ -102,16 +109,13 @@ class Comparer {
     const hakmem::Magazine<C>& m = real.ultra.magazine(BinIndex(static_cast<std::uint8_t>(bin)));
     const Magazine& expected = model.magazines[bin];
     const std::size_t capacity = expected.open ? info(bin).magazine : 0;
-    if (m.capacity() != capacity)
-      same(in_bin("magazine capacity", model.number, bin), m.capacity(), capacity);
-    if (m.size() != expected.blocks.size()) {
-      same(in_bin("magazine size", model.number, bin), m.size(), expected.blocks.size());
-    }
+    same({"magazine capacity", model.number, bin}, m.capacity(), capacity);
+    same({"magazine size", model.number, bin}, m.size(), expected.blocks.size());
     for (std::size_t i = 0; i < m.size() && difference_.empty(); ++i) {
       const auto address = reinterpret_cast<std::uintptr_t>(m.base[i].block);
-      if (!may_be(address, expected.blocks[i])) {
-        same(in_bin("magazine place", model.number, bin) + " holds another block", i, kNone);
-      }
+      if (!may_be(address, expected.blocks[i]))
+        differ(Thing{"magazine place", model.number, bin}.words() + " holds another block", i,
+               kNone);
     }
   }
   bool may_be(std::uintptr_t address, const Cached& block) {
@@ -127,19 +131,18 @@ class Comparer {
   void compare_pending(RealContext& real, const Context& model) {
     std::uint32_t unit = real.pending.head.load_relaxed();
     for (std::size_t at = model.pending.size(); at-- > 0 && difference_.empty();) {
-      same("pending page of context " + std::to_string(model.number), unit, model.pending[at]);
+      same({"pending page of context", model.number}, unit, model.pending[at]);
       if (unit != RealPage::kNoPage) unit = real_.arena().page(unit).next_pending.load_relaxed();
     }
-    same("end of pending pages of context " + std::to_string(model.number),
-         unit == RealPage::kNoPage, true);
+    same({"end of pending pages of context", model.number}, unit == RealPage::kNoPage, true);
   }
 
   void compare_counters(RealContext& real, Context& model) {
     std::size_t index = 0;
     for_each_counter(model.stats, real.stats, [&](std::uint64_t& expected, StatCounter<C>& got) {
-      if (got.get() != expected) {
-        same("counter " + counter_name(index) + " of context " + std::to_string(model.number),
-             got.get(), expected);
+      if (got.get() != expected && difference_.empty()) {
+        differ("counter " + counter_name(index) + " of context " + std::to_string(model.number),
+               got.get(), expected);
       }
       ++index;
     });
@@ -159,22 +162,22 @@ class Comparer {
 
   void compare_slabs() {
     Cold& cold = model_.cold();
-    same("superslabs", real_.cold().superslabs_used(), cold.slabs.size());
+    same({"superslabs"}, real_.cold().superslabs_used(), cold.slabs.size());
     for (std::size_t i = 0; i < cold.slabs.size() && difference_.empty(); ++i) compare_slab(i);
     const ColdTotals totals = real_.cold().totals();
-    same("bytes committed", totals.committed_bytes, cold.slabs.size() * model_.shape().superslab);
-    same("bytes lent", totals.lent_bytes, cold.lent_bytes);
-    same("bytes warm", totals.warm_bytes, cold.warm_bytes);
+    same({"bytes committed"}, totals.committed_bytes, cold.slabs.size() * model_.shape().superslab);
+    same({"bytes lent"}, totals.lent_bytes, cold.lent_bytes);
+    same({"bytes warm"}, totals.warm_bytes, cold.warm_bytes);
   }
 
   void compare_slab(std::size_t i) {
     const Superslab& real = real_.cold().record_for_test(SlabIndex(static_cast<std::uint32_t>(i)));
     const Slab& slab = model_.cold().slabs[i];
-    const std::string name = " of superslab " + std::to_string(i);
-    same("bin" + name, real.bin, slab.bin);
-    same("tier" + name, static_cast<std::size_t>(real.tier), static_cast<std::size_t>(slab.tier));
-    same("free pages" + name, real.free_pages, bits(slab.free));
-    same("warm pages" + name, real.warm_pages, bits(slab.warm));
+    same({"bin of superslab", i}, real.bin, slab.bin);
+    same({"tier of superslab", i}, static_cast<std::size_t>(real.tier),
+         static_cast<std::size_t>(slab.tier));
+    same({"free pages of superslab", i}, real.free_pages, bits(slab.free));
+    same({"warm pages of superslab", i}, real.warm_pages, bits(slab.warm));
     const std::size_t units = model_.shape().superslab / model_.shape().unit;
     for (std::size_t k = 0; k < slab.free.size() && difference_.empty(); ++k) {
       const std::size_t head = i * units + k * (info(slab.bin).page / model_.shape().unit);
@@ -191,21 +194,20 @@ class Comparer {
   }
   void compare_no_owner(std::size_t head) {
     const RealPage& page = real_.arena().page(static_cast<std::uint32_t>(head));
-    same("a free page has an owner", page.owner.load_relaxed() != nullptr, false);
+    same({"a free page has an owner"}, page.owner.load_relaxed() != nullptr, false);
   }
 
   void compare_page(std::size_t head) {
     const RealPage& real = real_.arena().page(static_cast<std::uint32_t>(head));
     const Page& page = model_.cold().page(head);
-    const std::string name = " of page " + std::to_string(head);
     const RealContext* const owner = real.owner.load_relaxed();
-    if (owner == nullptr) return same("owner" + name, 0, page.owner + 1);
-    same("owner" + name, owner->number, page.owner + 1);
-    same("bin" + name, real.bin, page.bin);
-    same("place" + name, static_cast<std::size_t>(real.flags),
+    if (owner == nullptr) return same({"owner of page", head}, 0, page.owner + 1);
+    same({"owner of page", head}, owner->number, page.owner + 1);
+    same({"bin of page", head}, real.bin, page.bin);
+    same({"place of page", head}, static_cast<std::size_t>(real.flags),
          static_cast<std::size_t>(page.place));
-    same("used" + name, real.used, page.used);
-    same("carved" + name, real.carved, page.carved);
+    same({"used of page", head}, real.used, page.used);
+    same({"carved of page", head}, real.carved, page.carved);
     if (!difference_.empty()) return;
     compare_freelist(real, page);
     compare_remote_stack(real, page);
@@ -215,25 +217,23 @@ class Comparer {
   void compare_freelist(const RealPage& real, const Page& page) {
     std::uint32_t slot = real.freelist;
     for (std::size_t at = page.freelist.size(); at-- > 0 && difference_.empty();) {
-      if (slot >= page.carved) return same("freelist ends early, page", page.head, kNone);
+      if (slot >= page.carved) return same({"freelist ends early, page"}, page.head, kNone);
       const Token token = page.freelist[at];
       if (token >= 0)
-        same("slot on freelist of page " + std::to_string(page.head), slot,
-             static_cast<std::size_t>(token));
+        same({"slot on freelist of page", page.head}, slot, static_cast<std::size_t>(token));
       else
-        same("a slot seen before on freelist of page " + std::to_string(page.head), page.seen[slot],
-             false);
+        same({"a slot seen before on freelist of page", page.head}, page.seen[slot], false);
       slot = entry_link(real.entries[slot].load_relaxed());
     }
-    same("freelist ends, page " + std::to_string(page.head), slot == kNoSlot, true);
+    same({"freelist ends, page", page.head}, slot == kNoSlot, true);
   }
   void compare_remote_stack(const RealPage& real, const Page& page) {
     std::uint32_t slot = real.remote_head.load_relaxed();
     for (std::size_t at = page.remote.size(); at-- > 0 && difference_.empty();) {
-      same("slot on remote stack of page " + std::to_string(page.head), slot, page.remote[at]);
+      same({"slot on remote stack of page", page.head}, slot, page.remote[at]);
       if (slot < page.carved) slot = entry_link(real.entries[slot].load_relaxed());
     }
-    same("remote stack ends, page " + std::to_string(page.head), slot == kNoSlot, true);
+    same({"remote stack ends, page", page.head}, slot == kNoSlot, true);
   }
   // Without checks the entries do not tell a block in a magazine from one that is out.
   void compare_slots(const RealPage& real, const Page& page) {
@@ -245,12 +245,12 @@ class Comparer {
         continue;
       }
       if (state != expected(page.slots[s])) {
-        same("state of slot " + std::to_string(s) + " of page " + std::to_string(page.head),
-             static_cast<std::size_t>(state), static_cast<std::size_t>(expected(page.slots[s])));
+        return differ(
+            "state of slot " + std::to_string(s) + " of page " + std::to_string(page.head),
+            static_cast<std::size_t>(state), static_cast<std::size_t>(expected(page.slots[s])));
       }
     }
-    same("fresh slots in magazines, page " + std::to_string(page.head), unseen_cached,
-         page.unseen_cached);
+    same({"fresh slots in magazines, page", page.head}, unseen_cached, page.unseen_cached);
   }
   static SlotState expected(Slot slot) {
     switch (slot) {
@@ -269,10 +269,9 @@ class Comparer {
   void compare_fallbacks() {
     for (std::size_t b = 0; b < model_.v1_live.size() && difference_.empty(); ++b) {
       const std::size_t live = real_.v1().live_blocks(BinIndex(static_cast<std::uint8_t>(b)));
-      if (live != model_.v1_live[b])
-        same("blocks of v1 in bin " + std::to_string(b), live, model_.v1_live[b]);
+      same({"blocks of v1 in bin", b}, live, model_.v1_live[b]);
     }
-    same("large blocks", real_.large().live_blocks(), model_.large_live);
+    same({"large blocks"}, real_.large().live_blocks(), model_.large_live);
   }
 
   hakmem::Allocator<C>& real_;

@@ -9,18 +9,18 @@
 namespace hakmem::model {
 
 struct SmallHardened
-    : Config<SmallGeometry, ModelPlatform, StdWorld, kHardenedMitigations, HotCounting::kOn> {
+    : Config<SmallGeometry, KeptPlatform, StdWorld, kHardenedMitigations, HotCounting::kOn> {
   using Limit = WatchedLimit;
 };
 struct SmallPerf
-    : Config<SmallGeometry, ModelPlatform, StdWorld, kPerfMitigations, HotCounting::kOn> {
+    : Config<SmallGeometry, KeptPlatform, StdWorld, kPerfMitigations, HotCounting::kOn> {
   using Limit = WatchedLimit;
 };
 struct ProductionHardened
-    : Config<ProductionGeometry, ModelPlatform, StdWorld, kHardenedMitigations> {
+    : Config<ProductionGeometry, KeptPlatform, StdWorld, kHardenedMitigations> {
   using Limit = WatchedLimit;
 };
-struct ProductionPerf : Config<ProductionGeometry, ModelPlatform, StdWorld, kPerfMitigations> {
+struct ProductionPerf : Config<ProductionGeometry, KeptPlatform, StdWorld, kPerfMitigations> {
   using Limit = WatchedLimit;
 };
 // Four pages a superslab: the fewest with which one can be three quarters empty (DRAINING).
@@ -28,13 +28,13 @@ struct FourPagesGeometry : SmallGeometry {
   static constexpr std::size_t kPagesPerSuperslabMax = 4;
 };
 struct FourPagesHardened
-    : Config<FourPagesGeometry, ModelPlatform, StdWorld, kHardenedMitigations, HotCounting::kOn> {
+    : Config<FourPagesGeometry, KeptPlatform, StdWorld, kHardenedMitigations, HotCounting::kOn> {
   using Limit = WatchedLimit;
 };
 
 // Slots in order: fewer states, for exhaustive runs.
 struct SmallOrdered
-    : Config<SmallGeometry, ModelPlatform, StdWorld, Mitigations{true, false, false}> {
+    : Config<SmallGeometry, KeptPlatform, StdWorld, Mitigations{true, false, false}> {
   using Limit = WatchedLimit;
 };
 

@@ -30,7 +30,7 @@ void Lockstep<C, Rules>::allocate(const Op& op) {
 
 template <class C, class Rules>
 void* Lockstep<C, Rules>::allocate_really(const Op& op, const Thread& t, std::size_t n,
-                                   std::size_t alignment) {
+                                          std::size_t alignment) {
   if (op.kind == OpKind::kAligned) return real_->allocate_aligned(t.real, alignment, n);
   if (op.kind == OpKind::kCalloc) return real_->allocate_zeroed(t.real, n);
   return t.real == nullptr ? real_->allocate_slow(nullptr, n) : real_->allocate(t.real, n);
@@ -53,8 +53,15 @@ void Lockstep<C, Rules>::settle(const Served& served, void* p, Block block) {
   expect(address % 16 == 0 && address % block.alignment == 0, "alignment");
   expect(blocks_.add(block), "two live blocks overlap");
   if (!difference_.empty()) return;
-  Pattern::write(block);
+  write(block);
   check_block(block);
+}
+
+template <class C, class Rules>
+void Lockstep<C, Rules>::write(const Block& block) {
+  const bool open = may_write<typename C::Platform>(block.bytes(), block.usable);
+  expect(open, "a block lies in memory that the system has not opened");
+  if (open) Pattern::write(block);
 }
 
 template <class C, class Rules>
@@ -153,7 +160,7 @@ void Lockstep<C, Rules>::reallocate(const Op& op) {
       expect(p != nullptr, "the system refused nothing, but a large block was not resized");
       if (!difference_.empty()) break;
       expect(blocks_.add(block), "two live blocks overlap");
-      Pattern::write(block);
+      write(block);
       break;
     }
     case Allocator::Resize::kMoves:

@@ -1,14 +1,18 @@
 // ModelPlatform: the fake platform as lockstep runs use it. It tells how often the system refused
 // something during a step, and what it moved, and takes the seed of its randomness from the test.
+// KeptPlatform is the same over memory that is kept from run to run: for harnesses that say where
+// they write.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "models/fault_plan.h"
+#include "models/kept_memory.h"
 #include "pal/fake.h"
 
 namespace hakmem::model {
@@ -34,26 +38,38 @@ class RemapNotes {
   std::vector<std::pair<std::uintptr_t, std::size_t>> ranges_;
 };
 
-class ModelPlatform : public FakePlatform, public RemapNotes {
+// What all of them share: what the next one made is to be like, and what was said last.
+struct NextPlatform {
+  static inline thread_local std::uint64_t next_seed = 1;
+  static inline thread_local FaultPlan next_plan{};
+  static inline thread_local std::string said;
+  static inline thread_local std::uint64_t times_said = 0;
+};
+
+template <class System>
+class ModelPlatformOn : public FakePlatformOn<System>, public NextPlatform, public RemapNotes {
+  using Fake = FakePlatformOn<System>;
+
  public:
-  ModelPlatform() : FakePlatform(next_seed) {
-    if (next_plan.mode == FaultPlan::Mode::kNth) fail_nth(next_plan.kind, next_plan.nth);
-    if (next_plan.mode == FaultPlan::Mode::kAllFrom) fail_after(next_plan.kind, next_plan.nth - 1);
+  ModelPlatformOn() : Fake(next_seed) {
+    if (next_plan.mode == FaultPlan::Mode::kNth) this->fail_nth(next_plan.kind, next_plan.nth);
+    if (next_plan.mode == FaultPlan::Mode::kAllFrom)
+      this->fail_after(next_plan.kind, next_plan.nth - 1);
   }
 
   bool commit(void* at, std::size_t bytes) noexcept {
-    const bool done = FakePlatform::commit(at, bytes);
+    const bool done = Fake::commit(at, bytes);
     commits_refused_ += done ? 0 : 1;
     return done;
   }
   void* map(std::size_t bytes, std::size_t alignment) noexcept {
-    void* const memory = FakePlatform::map(bytes, alignment);
+    void* const memory = Fake::map(bytes, alignment);
     const bool of_policies = bytes == kPolicyBlock && alignment == kPolicyBlock;
     policy_maps_refused_ += memory == nullptr && of_policies ? 1 : 0;
     return memory;
   }
   void* remap(void* at, std::size_t bytes, std::size_t new_bytes) noexcept {
-    return note_remap(at, bytes, FakePlatform::remap(at, bytes, new_bytes));
+    return note_remap(at, bytes, Fake::remap(at, bytes, new_bytes));
   }
 
   std::uint64_t commits_refused() const { return commits_refused_; }
@@ -64,20 +80,15 @@ class ModelPlatform : public FakePlatform, public RemapNotes {
     said.assign(text, bytes);
     ++times_said;
   }
-  static inline thread_local std::string said;
-  static inline thread_local std::uint64_t times_said = 0;
 
   void set_failing(bool commit, bool memory) {
-    stop_failing();
-    if (commit) fail_after(Call::kCommit, 0);
+    this->stop_failing();
+    if (commit) this->fail_after(Call::kCommit, 0);
     if (!memory) return;
-    fail_after(Call::kMap, 0);
-    fail_after(Call::kSparse, 0);
-    fail_after(Call::kRemap, 0);
+    this->fail_after(Call::kMap, 0);
+    this->fail_after(Call::kSparse, 0);
+    this->fail_after(Call::kRemap, 0);
   }
-
-  static inline thread_local std::uint64_t next_seed = 1;  // of the next one made
-  static inline thread_local FaultPlan next_plan{};
 
  private:
   static constexpr std::size_t kPolicyBlock = 65536;  // nothing else asks for just that
@@ -86,6 +97,19 @@ class ModelPlatform : public FakePlatform, public RemapNotes {
   std::uint64_t commits_refused_ = 0;
 };
 
-static_assert(Platform<ModelPlatform>);
+using ModelPlatform = ModelPlatformOn<LinuxPlatform>;
+using KeptPlatform = ModelPlatformOn<KeptMemory>;
+
+static_assert(Platform<ModelPlatform> && Platform<KeptPlatform>);
+
+// The harness is about to write there. False: that memory is closed. Where the system itself stops
+// who writes to what is not his, nothing is to be said.
+template <class P>
+bool may_write(const void* at, std::size_t bytes) {
+  if constexpr (std::is_base_of_v<FakePlatformOn<KeptMemory>, P>)
+    return KeptMemory::wrote(at, bytes);
+  else
+    return true;
+}
 
 }  // namespace hakmem::model

@@ -22,7 +22,7 @@ namespace hakmem::model {
 
 // Slots in order, so that every slot is known beforehand; SmallOrdered's sister.
 struct ProductionOrdered
-    : Config<ProductionGeometry, ModelPlatform, StdWorld, Mitigations{true, false, true}> {};
+    : Config<ProductionGeometry, KeptPlatform, StdWorld, Mitigations{true, false, true}> {};
 
 template <class C>
 struct Boxes {
@@ -69,7 +69,7 @@ struct Boxes {
     }
   }
 
-  ModelPlatform platform;
+  KeptPlatform platform;
   Arena<C> arena;
   typename C::Limit limit;
   ColdBox<C> cold;

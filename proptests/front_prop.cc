@@ -13,7 +13,7 @@ namespace {
 template <class C>
 struct Front {
   explicit Front(const PolicySnapshot& policy = default_policy(), std::uint64_t seed = 1) {
-    ModelPlatform::next_seed = seed;
+    NextPlatform::next_seed = seed;
     allocator = std::make_unique<hakmem::Allocator<C>>();
     allocator->init(policy);
     ctx = allocator->attach_context();
@@ -129,6 +129,7 @@ void check_realloc() {
   void* p = front.allocator->allocate(front.ctx, n);
   for (std::uint64_t i = 1; i <= 20; ++i) {
     const Block old = block_at(p, front.view(p).block_size, i * 77);
+    RC_ASSERT(may_write<KeptPlatform>(old.bytes(), old.usable));
     Pattern::write(old);
     n = any_size<C>(rng);
     RC_LOG() << old.usable << " to " << n << "\n";

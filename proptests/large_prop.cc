@@ -87,7 +87,7 @@ class LargeRun {
     enlist(blocks_, now);
   }
 
-  ModelPlatform platform_;
+  KeptPlatform platform_;
   typename C::Limit limit_;
   large::LargeHeap<C> heap_;
   Rng rng_;

@@ -107,7 +107,7 @@ PolicySnapshot any_policy() {
 
 struct BoxesAndModel {
   using Box = SmallHardened;
-  ModelPlatform platform;
+  KeptPlatform platform;
   PolicyBox<Box> policies;
   LearnBox<Box> box;
   Shape shape = shape_of<Box>();
@@ -138,7 +138,7 @@ struct BoxesAndModel {
 RC_GTEST_PROP(LearnBox, DoesWhatTheModelDoes, ()) {
   const PolicySnapshot first = any_policy();
   BoxesAndModel both(first);
-  const std::uint64_t said = ModelPlatform::times_said;
+  const std::uint64_t said = NextPlatform::times_said;
   std::uint32_t period = 0;
   for (int i = *rc::gen::inRange(1, 30); i > 0; --i) {
     for (int k = *rc::gen::inRange(0, 4); k > 0; --k) {
@@ -151,7 +151,7 @@ RC_GTEST_PROP(LearnBox, DoesWhatTheModelDoes, ()) {
     RC_ASSERT(laws::l2_only_limits_change(before, both.policies.current()) == laws::kHolds);
   }
   RC_ASSERT(both.policies.current().v3_mask() == first.v3_mask());
-  RC_ASSERT(ModelPlatform::times_said - said == (both.model.full ? 1 : 0));
+  RC_ASSERT(NextPlatform::times_said - said == (both.model.full ? 1 : 0));
 }
 
 // ---- the whole allocator

@@ -115,7 +115,7 @@ class V1Run {
     for (std::uint8_t b = 0; b <= kLast; ++b) RC_ASSERT(heap_.live_blocks(BinIndex(b)) == live[b]);
   }
 
-  ModelPlatform platform_;
+  KeptPlatform platform_;
   typename C::Limit limit_;
   v1::V1Heap<C> heap_;
   Rng rng_;

@@ -38,13 +38,15 @@ enum class Call : std::uint8_t {
   kCount
 };
 
-class FakePlatform {
+// System: where the memory comes from, with the calls of platform.h that are about memory.
+template <class System>
+class FakePlatformOn {
  public:
-  explicit FakePlatform(std::uint64_t seed = 1) : random_(seed) {}
-  FakePlatform(const FakePlatform&) = delete;
-  FakePlatform& operator=(const FakePlatform&) = delete;
+  explicit FakePlatformOn(std::uint64_t seed = 1) : random_(seed) {}
+  FakePlatformOn(const FakePlatformOn&) = delete;
+  FakePlatformOn& operator=(const FakePlatformOn&) = delete;
   // A test that leaks on purpose must not starve the next one.
-  ~FakePlatform() {
+  ~FakePlatformOn() {
     for (const auto& [begin, end] : live_) os_.unmap(pointer(begin), end - begin);
   }
 
@@ -261,7 +263,7 @@ class FakePlatform {
   }
 
   mutable std::mutex mutex_;
-  LinuxPlatform os_;
+  System os_;
   std::array<Kind, static_cast<std::size_t>(Call::kCount)> kinds_{};
   std::map<std::uintptr_t, std::uintptr_t> live_;
   std::array<std::size_t, 2> advised_{};
@@ -270,6 +272,8 @@ class FakePlatform {
   std::uint64_t now_ms_ = 1000;
   std::uint64_t random_;
 };
+
+using FakePlatform = FakePlatformOn<LinuxPlatform>;
 
 static_assert(Platform<FakePlatform>);
 
