@@ -1,15 +1,25 @@
 #!/usr/bin/env python3
-"""Puts each bug of BUGS into a copy of the sources, one at a time, and lets hunt.cc look for it.
+"""Puts the bugs of BUGS into a copy of the sources and looks for them.
 
-usage: models/seeded_bugs/run.py [NUMBER...]     all without a number; exits 1 if one is not found
+  --by traces      one bug at a time: hunt.cc runs random traces and makes the one that differs small (the default)
+  --by properties  proptests/allocator_prop.cc as it is, 60 s for each bug
+  --by fuzzer      fuzz/alloc_sequence_fuzz.cc as it is, from an empty corpus, 300 s for each bug
 
-A bug is (what, file, text, text with the bug, configuration to hunt in). Results: docs/VERIFICATION.md.
+The last two are compiled once, with all bugs that are an expression or a statement (schema.py); which of them is there
+is chosen when they are started. All bugs without a NUMBER; exits 1 if one is not found. A bug is (what, file, text, text
+with the bug, configuration to hunt in). Results: docs/VERIFICATION.md.
 """
+import argparse
+import os
+import re
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import schema
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = 'SmallHardened'
@@ -107,36 +117,112 @@ BUGS = [
 ]
 
 
-def hunt(tree, config):
-    """Builds hunt.cc in TREE and runs it; returns what it says."""
-    program = tree / 'hunt'
-    sources = [tree / 'models/seeded_bugs/hunt.cc', tree / 'src/pal/linux.cc', *sorted((tree / 'src/report').glob('*.cc'))]
+def copy_of_sources(scratch):
+    tree = Path(scratch)
+    for folder in ('src', 'models', 'include', 'proptests', 'fuzz'):
+        shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns('corpus', '__pycache__'))
+    return tree
+
+
+def compile_in(tree, compiler, source, flags, libraries=()):
+    """The program, or what the compiler says."""
+    program = tree / Path(source).stem
+    sources = [tree / source, tree / 'src/pal/linux.cc', *sorted((tree / 'src/report').glob('*.cc'))]
     build = subprocess.run(
-        ['g++', '-std=c++20', '-O1', f'-DHAKMEM_HUNT_CONFIG={config}', '-DHAKMEM_FLAVOUR_HARDENED=1', f'-I{tree}',
-         f'-I{tree}/src', f'-I{tree}/include', *map(str, sources), '-o', str(program)], capture_output=True, text=True)
+        [compiler, '-std=c++20', '-O1', '-DHAKMEM_FLAVOUR_HARDENED=1', f'-I{tree}', f'-I{tree}/src', f'-I{tree}/include',
+         *flags, *map(str, sources), *libraries, '-o', str(program)], capture_output=True, text=True)
     if build.returncode:
-        return 'found by the compiler: ' + next((l for l in build.stderr.splitlines() if 'error' in l), '?')
-    return subprocess.run([str(program)], capture_output=True, text=True).stdout
+        return None, next((line for line in build.stderr.splitlines() if 'error' in line), build.stderr[-500:])
+    return program, ''
 
 
-def seed(number):
+# ---- by traces: a build for each bug
+
+def hunt(number):
     """Runs one bug; True when it is found."""
     what, file, text, bug, config = BUGS[number]
     with tempfile.TemporaryDirectory() as scratch:
-        tree = Path(scratch)
-        for folder in ('src', 'models', 'include'):
-            shutil.copytree(ROOT / folder, tree / folder)
+        tree = copy_of_sources(scratch)
         path = tree / file
         before = path.read_text()
         if text not in before:
             print(f'{number}. {what}: its place in {file} is gone, bring the list up to date')
             return False
         path.write_text(before.replace(text, bug, 1))
-        said = hunt(tree, config)
+        program, error = compile_in(tree, 'g++', 'models/seeded_bugs/hunt.cc', [f'-DHAKMEM_HUNT_CONFIG={config}'])
+        said = f'found by the compiler: {error}'
+        if program is not None:
+            said = subprocess.run([str(program)], capture_output=True, text=True).stdout
     print(f'{number}. {what}: {said}', flush=True)
     return 'NOT FOUND' not in said
 
 
+# ---- by properties, by the fuzzer: one build
+
+def run_with_bug(number, command, seconds, tree):
+    """Exit status, output and processor time of a program with bug NUMBER in it (-1: none)."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = dict(os.environ, HAKMEM_SEEDED_BUG=str(number), GTEST_FAIL_FAST='1')
+    try:
+        done = subprocess.run(command, capture_output=True, env=environment, cwd=tree, timeout=20 * seconds)
+        status, said = done.returncode, (done.stdout + done.stderr).decode(errors='replace')
+    except subprocess.TimeoutExpired:
+        status, said = 0, 'timed out'
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return status, said, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def how_far(judge, said):
+    """How much was run until the bug was found, and the first line that says what it is."""
+    if judge == 'fuzzer':
+        counts = re.findall(r'^#(\d+)', said, re.MULTILINE) or ['0']
+        found = re.search(r'^(.*(?:the allocator has|law .* is broken|differs|deadly signal|Sanitizer).*)$', said, re.MULTILINE)
+        return f'about {counts[-1]} executions', found[1].strip() if found else said.strip()[-200:]
+    counts = re.search(r'Falsifiable after (\d+)', said)
+    found = re.search(r'(.*)\nafter:|(signal \d+) in this trace', said)
+    return (f'case {counts[1]}' if counts else 'a crash'), (found[1] or found[2] or '').strip() if found else ''
+
+
+def look(judge, numbers):
+    seconds = 300 if judge == 'fuzzer' else 60
+    with tempfile.TemporaryDirectory() as scratch:
+        tree = copy_of_sources(scratch)
+        there = schema.put_into(tree, BUGS)
+        if judge == 'fuzzer':
+            program, error = compile_in(tree, 'clang++-19', 'fuzz/alloc_sequence_fuzz.cc',
+                                        ['-fsanitize=fuzzer', f'-fsanitize-coverage-ignorelist={ROOT}/fuzz/coverage_ignore.txt',
+                                         '-fconstexpr-steps=33554432'])
+        else:
+            program, error = compile_in(tree, 'g++', 'proptests/allocator_prop.cc', [],
+                                        ['-lrapidcheck', '-lgtest', '-lgtest_main'])
+        if program is None:
+            sys.exit(f'the program with all bugs does not compile: {error}')
+        options = ['-seed=1', f'-max_total_time={seconds}', '-max_len=1924', f'-artifact_prefix={tree}/'] if judge == 'fuzzer' else []
+        if run_with_bug(-1, [str(program), *(['-seed=1', '-runs=500', '-max_len=1924'] if options else [])], seconds, tree)[0] != 0:
+            sys.exit('without any bug there is a finding')
+        all_found = True
+        for number in numbers:
+            what = BUGS[number][0]
+            if number not in there:
+                print(f'{number}. {what}: neither an expression nor a statement, left out', flush=True)
+                continue
+            status, said, used = run_with_bug(number, [str(program), *options], seconds, tree)
+            found = status != 0 and used <= seconds
+            all_found = all_found and found
+            amount, first = how_far(judge, said)
+            print(f'{number}. {what}: ' + (f'{used:.1f} s, {amount}: {first}' if found else 'NOT FOUND'), flush=True)
+    return all_found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--by', choices=('traces', 'properties', 'fuzzer'), default='traces')
+    parser.add_argument('numbers', type=int, nargs='*', metavar='NUMBER')
+    arguments = parser.parse_args()
+    numbers = arguments.numbers or range(len(BUGS))
+    found = all([hunt(n) for n in numbers]) if arguments.by == 'traces' else look(arguments.by, numbers)
+    return 0 if found else 1
+
+
 if __name__ == '__main__':
-    numbers = [int(a) for a in sys.argv[1:]] or range(len(BUGS))
-    sys.exit(0 if all([seed(n) for n in numbers]) else 1)
+    sys.exit(main())
