@@ -31,13 +31,10 @@ class PoisonEntry : public StdAtomic<EntryBits> {
     StdAtomic<EntryBits>::store_relaxed(value);
     tell(value);
   }
-  EntryBits exchange_relaxed(EntryBits value) noexcept {
-    tell(value);
-    return StdAtomic<EntryBits>::exchange_relaxed(value);
-  }
-  EntryBits exchange_acq_rel(EntryBits value) noexcept {
-    tell(value);
-    return StdAtomic<EntryBits>::exchange_acq_rel(value);
+  bool cas_relaxed(EntryBits& expected, EntryBits desired) noexcept {
+    const bool swapped = StdAtomic<EntryBits>::cas_relaxed(expected, desired);
+    if (swapped) tell(desired);
+    return swapped;
   }
 
  private:

@@ -86,7 +86,8 @@ class V1Run {
     if (kChecks) {
       RC_ASSERT((heap_.take_cached(p).fault == Fault::kCorruption));  // it is not parked yet
       RC_ASSERT((heap_.release_cached(p).fault == Fault::kCorruption));
-      RC_ASSERT(entry->exchange_acq_rel(kEntryCached) == kEntryLive);
+      EntryBits live = kEntryLive;
+      RC_ASSERT(entry->cas_relaxed(live, kEntryCached));
       RC_ASSERT((heap_.deallocate(p).fault == Fault::kDoubleFree));
     }
     RC_ASSERT(parked_.add(b));

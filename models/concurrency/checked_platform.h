@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "config/geometry.h"
+#include "config/memory_options.h"
 #include "models/concurrency/checked_world.h"
 
 namespace hakmem::checked {
@@ -35,6 +36,8 @@ class CheckedPlatform {
   void unsparse(void*, std::size_t) noexcept {}
   void* remap(void*, std::size_t, std::size_t) noexcept { return nullptr; }
   bool protect(void*, std::size_t) noexcept { return true; }
+  void advise_huge(void*, std::size_t, HugeAdvice) noexcept {}
+  bool prefault(void*, std::size_t) noexcept { return true; }
   void seal(void*, std::size_t) noexcept {}
   void unmap(void*, std::size_t) noexcept {}
   std::size_t page_bytes() const noexcept { return 4096; }

@@ -23,7 +23,7 @@ class Program:
 
 
 def programs(root):
-    """Every unit test and property that reaches the boxes, and the random traces."""
+    """Every unit test and property that reaches the boxes, the random traces, and the models of concurrency."""
     elsewhere = {'entry_cpp', 'entry_flip', 'entry_hak_api', 'entry_routing', 'model_ops', 'v1_churn', 'lock', 'types', 'rng',
                  'report', 'large_cache', 'large_heap', 'address_table', 'fake_platform', 'v1_chunk', 'v1_heap', 'stats', 'bits', 'settings', 'cgroup'}
     found = [Program('traces', 'models/mutation/traces.cc', 'trace')]
@@ -33,6 +33,8 @@ def programs(root):
     for path in sorted((root / 'proptests').glob('*_prop.cc')):
         if path.stem not in NOT_JUDGES:
             found.append(Program(path.stem, str(path.relative_to(root)), 'property'))
+    for path in sorted((root / 'models/concurrency').glob('*_model.cc')):
+        found.append(Program(path.stem, str(path.relative_to(root)), 'model', ['--plain']))
     return found
 
 

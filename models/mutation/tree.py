@@ -22,7 +22,8 @@ FLAGS = ['-std=c++20', '-g0', '-w', '-Wno-c++11-narrowing', '-ferror-limit=0', '
 ERROR = re.compile(r'^(?:[^:\n]*/)?tree/(src/[^:\n]+):(\d+):\d+: (?:fatal )?error: ', re.M)
 NAMED = re.compile(r'HAKMEM_MUTANT\((\d+)u\)')
 PROBE = 'src/front/production.cc'  # instantiates everything
-LINK = {'unit': '-lgmock -lgtest_main -lgtest', 'property': '-lrapidcheck -lgtest_main -lgtest', 'trace': ''}
+LINK = {'unit': '-lgmock -lgtest_main -lgtest', 'property': '-lrapidcheck -lgtest_main -lgtest', 'trace': '', 'model': ''}
+EXTRA = {'model': f'-O2 -DHAKMEM_SOURCE_DIR=\\"{ROOT}\\"'}  # Relacy visits every schedule
 
 
 def arguments(root):
@@ -103,8 +104,9 @@ class Tree:
             out.append(f'build o/{name}.o: cc {self.path}/{name}\n  extra = {extra}')
         objects = ' '.join(f'o/{name}.o' for name in core)
         for program in self.programs:
-            out.append(f'build o/{program.source}.o: cc {self.path}/{program.source}')
-            out.append(f'build bin/{program.name}: link o/{program.source}.o {objects}\n  libraries = {LINK[program.kind]}')
+            out.append(f'build o/{program.source}.o: cc {self.path}/{program.source}\n  extra = {EXTRA.get(program.kind, "")}')
+            needed = f'o/{HERE}/mutant.cc.o' if program.kind == 'model' else objects  # models bring their own system
+            out.append(f'build bin/{program.name}: link o/{program.source}.o {needed}\n  libraries = {LINK[program.kind]}')
         return '\n'.join(out) + '\n'
 
     def build(self, *targets):
