@@ -300,7 +300,7 @@ class Run {
     require(s.allocated == s.small_allocated + s.large_allocated, "parts of allocated");
     require(s.mapped == s.small_mapped + s.large_mapped, "parts of mapped");
     require(hak_print_stats(-1, HAK_STATS_JSON) == EBADF, "print_stats to nowhere");
-    require(hak_print_stats(-1, static_cast<hak_stats_format>(a_ * 4)) == EINVAL, "no such format");
+    require(hak_print_stats(-1, hak_stats_format{}) == EINVAL, "no such format");
     require(s.small_idle <= s.small_mapped && s.large_idle <= s.large_mapped, "idle");
   }
   void trim() const {

@@ -60,6 +60,7 @@ class ScriptedCold {
     page.bin = bin.value();
     page.class_idx = info.size_class;
     page.freelist = kNoSlot;
+    page.remote_head.store_relaxed(kNoSlot);
     page.used = page.carved = 0;
     page.next = page.prev = Page::kNoPage;
     return page;
