@@ -77,7 +77,7 @@ class KeptMemory {
   }
   bool prefault(void* at, std::size_t bytes) noexcept {
     return with(at, bytes, [](Range& r, std::size_t first, std::size_t pages) {
-      return r.open.all(first, pages);  // the tests ask for no more than this answer
+      return r.open.all(first, pages);  // which the system gives memory to when it is touched
     });
   }
   // A growing mapping always moves.

@@ -109,7 +109,7 @@ def score(counts):
 
 
 def print_table(groups):
-    """Returns the score over the boxes; memory orders are a line of their own: sequential tests cannot kill them."""
+    """Returns the score over the boxes; memory orders are a line of their own: the models of concurrency alone can kill them."""
     total = Counter()
     print(f'\n{"box":13} {"generated":>9} {"killed":>7} {"survived":>9} {"equivalent":>11} {"score":>7}')
     for group in [*tree.BOXES, 'total', 'memory-order']:
