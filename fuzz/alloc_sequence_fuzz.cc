@@ -15,7 +15,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 4:
       fuzz::run_lockstep<model::SmallPerf>(input);
       break;
-    case 5:
     case 6:
       fuzz::run_lockstep<model::ProductionHardened>(input);
       break;

@@ -7,8 +7,6 @@
 #include <cstdlib>
 #include <string>
 
-#include "fuzz/sanitizer_options.h"
-
 namespace hakmem::fuzz {
 
 [[noreturn]] inline void fail(const std::string& what) {

@@ -16,9 +16,11 @@ namespace hakmem::fuzz {
 namespace {
 
 constexpr std::size_t kTooMuch = PTRDIFF_MAX;
-constexpr std::size_t kTouchMax = 1u << 16;  // of a block, so that huge ones stay cheap
+constexpr std::size_t kTouchMax = 1u << 12;  // of a block, so that huge ones stay cheap
 constexpr std::size_t kAskMax = 1u << 28;    // beyond it the system decides whether there is memory
-constexpr int kUntouched = 4711;             // errno before a call
+constexpr std::size_t kCallBytes = 12;
+constexpr std::size_t kCallsMax = 24;
+constexpr int kUntouched = 4711;  // errno before a call
 
 struct Block {
   unsigned char* at;
@@ -34,7 +36,7 @@ class Run {
   Run& operator=(const Run&) = delete;
   ~Run() {
     while (!blocks_.empty()) free_block(0);
-    hak_policy_set_mask(0xFFFF);
+    restore_policy();
     hak_stats_v3_enable(0);
   }
 
@@ -75,8 +77,8 @@ class Run {
         return memory();
       case 14:
         return free_sized();
-      default:
-        return trim();
+      default:  // seldom: it gives back what the next calls fault in again
+        return which_ % 8 == 0 ? trim() : take(hak_malloc(a_), a_, 1);
     }
   }
 
@@ -245,11 +247,12 @@ class Run {
     require(hak_policy_set_class(k, heap) == (exists && known ? 0 : EINVAL), "set_class");
     hak_policy_get(&policy);
     if (exists && known) require(policy.classes[k].heap == heap, "the heap of the class");
+    if (exists) touched_ |= 1u << k;
     const auto mask = static_cast<std::uint32_t>(b_ % 2 == 0 ? 0xFFFFu << b_ % 3 : 1u << a_ % 18);
     require(hak_policy_set_mask(mask) == (mask <= 0xFFFF ? 0 : EINVAL), "set_mask");
     hak_policy_get(&policy);
     if (mask <= 0xFFFF) require(policy.v3_mask == mask, "the mask");
-    // Few values: every policy that was ever published is kept.
+    // Few values, and put back at the end: every policy that was ever published is kept.
     constexpr unsigned kPages[] = {0, 1, 4, 65535, 65536, ~0u};
     const unsigned pages = kPages[b_ % 6];
     const int due = exists && pages <= 65535 ? 0 : EINVAL;
@@ -266,6 +269,17 @@ class Run {
     require(hak_learn_enable(static_cast<int>(b_ % 2)) == 0, "learn_enable");
     hak_policy_get(&policy);
     require(policy.learn == static_cast<int>(b_ % 2), "the learner is on");
+  }
+
+  void restore_policy() const {
+    for (int k = 0; k < HAK_CLASSES; ++k) {
+      if (((touched_ >> k) & 1) == 0) continue;
+      hak_policy_set_max_partial(k, 4);
+      hak_policy_set_warm_cap(k, 4);
+      hak_policy_unpin(k);
+    }
+    hak_policy_set_mask(0xFFFF);
+    hak_learn_enable(0);
   }
 
   void statistics() {
@@ -315,6 +329,7 @@ class Run {
   std::size_t which_ = 0, a_ = 0, b_ = 0;
   std::vector<Block> blocks_;
   unsigned marks_ = 0;
+  unsigned touched_ = 0;  // classes whose policy was set, a bit each
 };
 
 }  // namespace
@@ -322,7 +337,7 @@ class Run {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace hakmem::fuzz;
-  Run run(Bytes(data, std::min<std::size_t>(size, 12 * 64)));
+  Run run(Bytes(data, std::min(size, kCallBytes * kCallsMax)));
   while (!run.done()) run.step();
   return 0;
 }

@@ -17,7 +17,9 @@ namespace hakmem::fuzz {
 
 // Everything is compared every few ops, the context that acted more often, and all at the end; what
 // an op returns and the block it is about, after each. A difference is then looked for op by op.
-inline constexpr unsigned kCompareEvery = 16;
+// Production's magazines hold hundreds of blocks, so there half as often.
+template <class C>
+inline constexpr unsigned kCompareEvery = C::Geometry::kMagazineMax > 16 ? 32 : 16;
 
 template <class C>
 model::LockstepOptions options_of(const TraceInput& input, unsigned compare_every) {
@@ -35,7 +37,7 @@ template <class C, class After>
 bool run_once(const TraceInput& input, unsigned compare_every, bool report, After&& after) {
   model::Lockstep<C> run(options_of<C>(input, compare_every));
   const PoisonScope<C> poison(run.real().arena());
-  for (const model::Op& op : input.ops) {
+  for (const model::Op& op : ops_run<C>(input)) {
     if (!run.step(op)) break;
   }
   if (run.difference().empty()) after(run);
@@ -46,9 +48,10 @@ bool run_once(const TraceInput& input, unsigned compare_every, bool report, Afte
 
 template <class C, class After>
 void run_lockstep(const TraceInput& input, After&& after) {
-  if (run_once<C>(input, kCompareEvery, false, after)) return;
-  run_once<C>(input, 1, true, after);              // names the first difference
-  run_once<C>(input, kCompareEvery, true, after);  // or it shows only in the rhythm it was found in
+  if (run_once<C>(input, kCompareEvery<C>, false, after)) return;
+  run_once<C>(input, 1, true, after);  // names the first difference
+  run_once<C>(input, kCompareEvery<C>, true,
+              after);  // or it shows only in the rhythm it was found in
 }
 
 template <class C>

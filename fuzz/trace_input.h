@@ -2,7 +2,8 @@
 //
 //   byte 0  configuration, modulo what the target has
 //   byte 1  seed of the allocator's randomness
-//   byte 2  policy at start: all on v3, C7 alone, all on v1, all on v3 and counting; in every second
+//   byte 2  policy at start: all on v3, C7 alone, all on v1, all on v3 and counting; in every
+//   second
 //           four with the learner on
 //   byte 3  what else the target wants to choose
 //   then    kOpBytes per op
@@ -14,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "models/ops.h"
@@ -22,7 +24,11 @@
 namespace hakmem::fuzz {
 
 inline constexpr std::size_t kHeaderBytes = 4;
-inline constexpr std::size_t kOpsMax = 160;  // longer traces find no more and run slower
+inline constexpr std::size_t kOpsMax = 128;  // longer traces find no more and run slower
+// In production's geometry an op costs several times as much, and what only many ops reach is what
+// small geometry is for.
+template <class C>
+inline constexpr std::size_t kOpsRun = C::Geometry::kMagazineMax > 16 ? kOpsMax / 2 : kOpsMax;
 inline constexpr std::size_t kInputMax = kHeaderBytes + kOpsMax * model::kOpBytes;
 
 struct TraceInput {
@@ -46,6 +52,12 @@ inline TraceInput decode_input(const std::uint8_t* data, std::size_t size) {
   std::copy(data, data + header, input.header.begin());
   input.ops = model::decode_trace(data + header, std::min(size, kInputMax) - header);
   return input;
+}
+
+// The ops that a run in configuration C takes.
+template <class C>
+std::span<const model::Op> ops_run(const TraceInput& input) {
+  return std::span(input.ops).first(std::min(input.ops.size(), kOpsRun<C>));
 }
 
 // Ensures: at most `room` bytes; ops that do not fit are left out.

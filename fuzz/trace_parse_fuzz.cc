@@ -1,6 +1,6 @@
-// trace_parse: the files that hakmem-replay reads. Any text is either refused or read as an op whose
-// own text reads back as the same op; the byte form goes round as well. Any bytes are a recorded
-// trace or refused, and a history is judged without harm whatever it says.
+// trace_parse: the files that hakmem-replay reads. Any text is either refused or read as an op
+// whose own text reads back as the same op; the byte form goes round as well. Any bytes are a
+// recorded trace or refused, and a history is judged without harm whatever it says.
 #include <algorithm>
 #include <array>
 #include <string>

@@ -17,14 +17,15 @@ struct Block {
   std::size_t usable = 0;
   std::size_t alignment = 16;
   std::uint64_t pattern = 0;
-  bool stuck = false;    // realloc could not move it: it holds less than any fit would
-  bool resized = false;  // realloc left another size in it
+  bool stuck = false;      // realloc could not move it: it holds less than any fit would
+  bool resized = false;    // realloc left another size in it
   std::uint32_t name = 0;  // in a recorded trace: its number there
 
   unsigned char* bytes() const { return reinterpret_cast<unsigned char*>(owned.address); }
 };
 
-// Large blocks are written and read in part: the start, one byte in every stretch, the last byte.
+// Large blocks are written and read in part: the start, one byte in every stretch, which grows with
+// the distance from the start, and the last byte. What is touched has to be zeroed again.
 class Pattern {
  public:
   static void write(const Block& b) {
@@ -51,7 +52,7 @@ class Pattern {
 
  private:
   static std::size_t next(std::size_t i) {
-    return i + (i < 512 ? 1 : i < (std::size_t{1} << 20) ? 509 : 1048573);
+    return i + (i < 512 ? 1 : i < 8192 ? 509 : i < (std::size_t{1} << 20) ? 16381 : 1048573);
   }
   static unsigned char byte(std::uint64_t pattern, std::size_t i) {
     return static_cast<unsigned char>((pattern + i) * 0x9E3779B97F4A7C15u >> 56);

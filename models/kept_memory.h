@@ -113,7 +113,8 @@ class KeptMemory {
  private:
   static constexpr std::size_t kPage = 4096;
   static constexpr std::size_t kSmallBytes = 128 * 1024;  // all of it is taken for written on
-  static constexpr std::size_t kStretch = 1024;  // pages of a sparse mapping looked at in one go
+  static constexpr std::size_t kStretch = 256;  // pages of a sparse mapping looked at in one go
+  static constexpr std::size_t kShadowPages = 1024;  // of a sparse mapping that ASan is told about
 
   enum class Kind : unsigned char { kReserved, kMapped, kSparse };
   struct Range {
@@ -299,7 +300,7 @@ class KeptMemory {
   }
   // The shadow of a larger one takes longer to write than a run does.
   static bool has_shadow(const Range& r) {
-    return r.kind == Kind::kSparse && pages_of(r.asked) <= kStretch;
+    return r.kind == Kind::kSparse && pages_of(r.asked) <= kShadowPages;
   }
 };
 

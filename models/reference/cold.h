@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <vector>
 
@@ -248,7 +249,7 @@ class Cold {
   std::vector<List> hot_, draining_;
   List free_;
   std::size_t period_ = 0, seen_period_ = 0;
-  std::vector<Page> pages_;  // by first unit
+  std::deque<Page> pages_;  // by first unit
   std::vector<Unit> units_;
 };
 

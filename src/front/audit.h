@@ -1,7 +1,7 @@
 // audit: builds the views of laws/ from a real Allocator and checks every law. For tests, fuzzers
-// and debugging: O(everything), takes hardly a lock, so no thread may be inside the allocator meanwhile.
-// Contexts orphaned by a fork, and their pages, are left out: they may have been in the middle of
-// anything. Tests: tests/unit/laws_test.cc breaks each law in a real structure.
+// and debugging: O(everything), takes hardly a lock, so no thread may be inside the allocator
+// meanwhile. Contexts orphaned by a fork, and their pages, are left out: they may have been in the
+// middle of anything. Tests: tests/unit/laws_test.cc breaks each law in a real structure.
 #pragma once
 
 #include <array>
@@ -39,7 +39,7 @@ class Auditor {
   template <class Visit>
   Broken each_lent_page(Visit&& visit) noexcept {
     for (std::uint32_t i = 0; i < a_.cold().superslabs_used(); ++i) {
-      const laws::SlabView slab = slab_view(i);
+      const Superslab& slab = a_.cold().record_for_test(SlabIndex(i));
       for (std::uint32_t k = 0; k < slab.pages; ++k) {
         if (((slab.free_pages >> k) & 1) != 0) continue;
         const Broken broken = visit(head(i, k));
@@ -208,9 +208,10 @@ class Auditor {
   Broken contexts() noexcept {
     Broken broken = laws::kHolds;
     a_.contexts().for_each([&](Ctx& ctx) {
-      if (ctx.state == ContextState::kOrphaned) return;
+      if (ctx.state == ContextState::kOrphaned || broken != laws::kHolds) return;
+      const OwnedByBin owned = owned_pages(ctx);
       for (std::uint32_t b = 0; b < Sizes::kBins && broken == laws::kHolds; ++b) {
-        broken = laws::first_broken(size_class(ctx, b), magazine(ctx, b));
+        broken = laws::first_broken(size_class(ctx, b, owned[b]), magazine(ctx, b));
       }
     });
     return broken;
@@ -220,21 +221,39 @@ class Auditor {
     return {page.flags, page.used, page.capacity, page.next, page.prev};
   }
 
-  Broken size_class(const Ctx& ctx, std::uint32_t bin) noexcept {
+  laws::ClassView class_view(const Ctx& ctx, std::uint32_t bin) noexcept {
     const SoClass<C>& cls = ctx.so.classes[bin];
     const std::uint32_t current =
         cls.current == nullptr ? laws::kNone : a_.arena().unit_of(*cls.current);
-    const laws::ClassView view{current, cls.partial, cls.partial_count, cls.pages};
-    laws::OwnedCounts found;
-    const Broken h3 = each_lent_page([&](const Page& page) {
-      if (page.owner.load_relaxed() != &ctx || page.bin != bin) return laws::kHolds;
-      found.add(owned_page(page));
-      return laws::h3_page_is_where_it_says(view, a_.arena().unit_of(page), owned_page(page));
+    return {current, cls.partial, cls.partial_count, cls.pages};
+  }
+
+  // One walk over the lent pages for all bins of a context.
+  struct Owned {
+    laws::OwnedCounts counts;
+    Broken h3 = laws::kHolds;
+  };
+  using OwnedByBin = std::array<Owned, Sizes::kBins>;
+  OwnedByBin owned_pages(const Ctx& ctx) noexcept {
+    OwnedByBin found{};
+    each_lent_page([&](const Page& page) {
+      if (page.owner.load_relaxed() != &ctx || page.bin >= Sizes::kBins) return laws::kHolds;
+      Owned& of_bin = found[page.bin];
+      of_bin.counts.add(owned_page(page));
+      of_bin.h3 = laws::first_broken(
+          of_bin.h3, laws::h3_page_is_where_it_says(class_view(ctx, page.bin),
+                                                    a_.arena().unit_of(page), owned_page(page)));
+      return laws::kHolds;
     });
+    return found;
+  }
+
+  Broken size_class(const Ctx& ctx, std::uint32_t bin, const Owned& owned) noexcept {
+    const laws::ClassView view = class_view(ctx, bin);
     const auto page_at = [&](std::uint32_t unit) { return page_of_class(ctx, bin, unit); };
     return laws::first_broken(laws::h1_partial_list_is_sound(view, page_at),
-                              laws::h2_current_is_flagged(view, page_at), h3,
-                              laws::h4_pages_add_up(view, found));
+                              laws::h2_current_is_flagged(view, page_at), owned.h3,
+                              laws::h4_pages_add_up(view, owned.counts));
   }
 
   // A page that is not the class's looks retired, which no law allows.
@@ -249,11 +268,10 @@ class Auditor {
   Broken magazine(Ctx& ctx, std::uint32_t bin) noexcept {
     const BinIndex b(static_cast<std::uint8_t>(bin));
     const Magazine<C>& m = ctx.ultra.magazine(b);
-    std::array<laws::CachedBlock, C::Geometry::kMagazineMax> blocks;
-    if (m.size() > blocks.size()) return "U2";
-    for (std::size_t i = 0; i < m.size(); ++i) blocks[i] = cached_block(ctx, m.base[i]);
+    if (m.size() > cached_.size()) return "U2";
+    for (std::size_t i = 0; i < m.size(); ++i) cached_[i] = cached_block(ctx, m.base[i]);
     const SlotState state = state_of_entry(kEntryInMagazine<C>);
-    return laws::first_broken_magazine_law({{blocks.data(), m.size()}, m.capacity(), bin, state});
+    return laws::first_broken_magazine_law({{cached_.data(), m.size()}, m.capacity(), bin, state});
   }
 
   laws::CachedBlock cached_block(const Ctx& ctx, const MagazinePlace<C>& place) noexcept {
@@ -267,6 +285,7 @@ class Auditor {
 
   Allocator<C>& a_;
   laws::HeapView heap_;
+  std::array<laws::CachedBlock, C::Geometry::kMagazineMax> cached_;  // of the magazine looked at
 };
 
 // The id of the first broken law, nullptr when all hold. Requires: quiescence.
