@@ -84,6 +84,7 @@ class Tenant {
     std::uint64_t mark;
     std::size_t alignment;
     bool resized;
+    bool was_large;
   };
 
   std::size_t pick(const Op& op) const { return blocks_.size() - 1 - op.block % blocks_.size(); }
@@ -109,10 +110,14 @@ class Tenant {
       if (i == 64 && b.asked > 256) i = b.asked / 8 * 8 - 64;
     }
   }
+  // Which mapping out of the cache of large ones fits depends on where the kernel had put it, and
+  // so do its length and what realloc makes of it: not compared.
+  bool is_large(const void* p) { return heap_->locate(p).block_size > C::Geometry::kBlockMax; }
   Seen look(const Block& b) {
     const BlockView view = heap_->locate(b.at);
     require(view.fault == Fault::kNone, "a live block is refused");
-    return {true, false, view.block_size};
+    require(view.block_size >= b.asked, "usable size");
+    return {true, false, b.was_large ? 0 : view.block_size};
   }
 
   Seen allocate(const Op& op) {
@@ -127,7 +132,7 @@ class Tenant {
     if (op.kind == OpKind::kCalloc) {
       require(model::Pattern::zero(at, n), "calloc's memory is zero");
     }
-    blocks_.push_back({at, n, next_mark_ += 0x0101010101010101u, alignment, false});
+    blocks_.push_back({at, n, next_mark_ += 0x0101010101010101u, alignment, false, is_large(p)});
     write(blocks_.back());
     return look(blocks_.back());
   }
@@ -135,12 +140,11 @@ class Tenant {
   Seen reallocate(const Op& op) {
     Block& b = blocks_[pick(op)];
     const std::size_t n = 1 + op.size % (3 * C::Geometry::kBlockMax - 1);
-    const std::size_t before = look(b).usable;
     check(b, b.asked);
     auto* const p = static_cast<unsigned char*>(heap_->reallocate(*ctx_, b.at, n));
     if (p == nullptr) return {};
-    // Large blocks move as the kernel likes.
-    const bool moved = p != b.at && before <= C::Geometry::kBlockMax;
+    b.was_large = b.was_large || is_large(p);
+    const bool moved = p != b.at && !b.was_large;
     b.at = p;
     require(may_write(p, n), "a block in closed memory");  // all of it: realloc has copied
     check(b, std::min(b.asked, n));
