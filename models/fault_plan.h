@@ -2,6 +2,7 @@
 // which kind fails. Set before the run is made, because an allocator's start makes calls too.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "pal/fake.h"
@@ -12,7 +13,10 @@ struct FaultPlan {
   enum class Mode : std::uint8_t { kNothing, kNth, kAllFrom };
   Mode mode = Mode::kNothing;
   Call kind = Call::kMap;
-  std::uint64_t nth = 1;  // 1 is the first call
+  std::uint64_t nth = 1;         // 1 is the first call
+  std::size_t mappings_max = 0;  // that the process may have; 0: as many as it likes
+
+  bool is_none() const { return mode == Mode::kNothing && mappings_max == 0; }
 };
 
 }  // namespace hakmem::model

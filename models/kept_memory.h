@@ -43,7 +43,9 @@ class KeptMemory {
     const std::size_t inner = (bytes + kPage - 1) / kPage * kPage;
     return hand_out(Kind::kSparse, inner + 2 * kPage, bytes, kPage);
   }
-  void unsparse(void* at, std::size_t) noexcept { unmap(static_cast<char*>(at) - kPage, kPage); }
+  bool unsparse(void* at, std::size_t) noexcept {
+    return unmap(static_cast<char*>(at) - kPage, kPage);
+  }
 
   bool commit(void* at, std::size_t bytes) noexcept {
     return with(at, bytes, [&](Range& r, std::size_t first, std::size_t pages) {
@@ -55,6 +57,7 @@ class KeptMemory {
       return true;
     });
   }
+  void reveal(void*, std::size_t) noexcept {}  // there are no core dumps of it
   bool purge(void* at, std::size_t bytes) noexcept {
     return with(at, bytes, [](Range& r, std::size_t first, std::size_t pages) {
       zero(r, first, pages);
@@ -68,7 +71,7 @@ class KeptMemory {
       return true;
     });
   }
-  void unguard(void* at, std::size_t bytes) noexcept { commit(at, bytes); }
+  bool unguard(void* at, std::size_t bytes) noexcept { return commit(at, bytes); }
   bool protect(void* at, std::size_t bytes) noexcept {
     return with(at, bytes, [](Range& r, std::size_t first, std::size_t pages) {
       close(r, first, pages);
@@ -95,9 +98,10 @@ class KeptMemory {
     give_back(address(at), bytes);
     return to;
   }
-  void unmap(void* at, std::size_t bytes) noexcept {
+  bool unmap(void* at, std::size_t bytes) noexcept {
     const std::lock_guard<std::mutex> guard(mutex());
     give_back(address(at), bytes);
+    return true;
   }
   static std::size_t page_bytes() noexcept { return kPage; }
 

@@ -61,11 +61,11 @@ class Lockstep {
     real_->init(options.policy);
     static const Shape derived = shape_of<C>();
     Shape shape = derived;
-    const bool contexts = options.faults.mode == FaultPlan::Mode::kNothing || has_contexts();
+    const bool contexts = options.faults.is_none() || has_contexts();
     if (!contexts) shape.contexts_max = 0;  // the system refused their memory: v1 and large alone
     model_ = std::make_unique<Allocator>(shape, real_->arena().base(), real_->arena().superslabs(),
                                          options.policy);
-    if (contexts && options.faults.mode != FaultPlan::Mode::kNothing)
+    if (contexts && !options.faults.is_none())
       model_->park(model_->attach());
     model_->cold().elsewhere = [&limit = real_->limit()] { return limit.at_next_question(); };
   }
@@ -159,6 +159,7 @@ class Lockstep {
     if constexpr (kFake) {
       commits_before_ = real_->platform().commits_refused();
       policy_maps_before_ = real_->platform().policy_maps_refused();
+      unmaps_before_ = real_->platform().unmaps_refused();
       refusals_before_ = real_->platform().failures();
     }
   }
@@ -172,6 +173,10 @@ class Lockstep {
   // A large block that had to grow was not moved by the system: it or the limit refused.
   bool remap_failed(const Block& before, std::size_t n) {
     return n > before.usable && !real_->platform().remapped(before.owned.address);
+  }
+  bool unmap_failed() {
+    if constexpr (kFake) return real_->platform().unmaps_refused() != unmaps_before_;
+    return false;
   }
   bool system_refused() {
     if constexpr (kFake) return real_->platform().failures() != refusals_before_;
@@ -342,7 +347,7 @@ class Lockstep {
   std::vector<Thread> threads_ = std::vector<Thread>(kThreads);
   std::size_t actor_ = 0;
   std::uint64_t commits_before_ = 0, refusals_before_ = 0, policy_maps_before_ = 0;
-  std::uint64_t said_before_ = NextPlatform::times_said;
+  std::uint64_t unmaps_before_ = 0, said_before_ = NextPlatform::times_said;
   std::size_t held_before_ = 0, cached_before_ = 0;
   std::array<std::size_t, 3> limit_refusals_{};  // by holder, before the step
   bool commit_failing_ = false, memory_failing_ = false;

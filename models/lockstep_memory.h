@@ -156,6 +156,7 @@ void Lockstep<C, Rules>::reallocate(const Op& op) {
       block.asked = n;
       block.alignment = 16;
       block.resized = true;
+      block.stuck = block.stuck || unmap_failed();
       block.usable = p == nullptr ? 0 : real_->locate(p).block_size;
       expect(p != nullptr, "the system refused nothing, but a large block was not resized");
       if (!difference_.empty()) break;

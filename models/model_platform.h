@@ -55,6 +55,7 @@ class ModelPlatformOn : public FakePlatformOn<System>, public NextPlatform, publ
     if (next_plan.mode == FaultPlan::Mode::kNth) this->fail_nth(next_plan.kind, next_plan.nth);
     if (next_plan.mode == FaultPlan::Mode::kAllFrom)
       this->fail_after(next_plan.kind, next_plan.nth - 1);
+    if (next_plan.mappings_max != 0) this->set_mappings_max(next_plan.mappings_max);
   }
 
   bool commit(void* at, std::size_t bytes) noexcept {
@@ -72,6 +73,13 @@ class ModelPlatformOn : public FakePlatformOn<System>, public NextPlatform, publ
     return note_remap(at, bytes, Fake::remap(at, bytes, new_bytes));
   }
 
+  bool unmap(void* at, std::size_t bytes) noexcept {
+    const bool done = Fake::unmap(at, bytes);
+    unmaps_refused_ += done ? 0 : 1;
+    return done;
+  }
+
+  std::uint64_t unmaps_refused() const { return unmaps_refused_; }
   std::uint64_t commits_refused() const { return commits_refused_; }
   std::uint64_t policy_maps_refused() const { return policy_maps_refused_; }
 
@@ -95,6 +103,7 @@ class ModelPlatformOn : public FakePlatformOn<System>, public NextPlatform, publ
 
   std::uint64_t policy_maps_refused_ = 0;
   std::uint64_t commits_refused_ = 0;
+  std::uint64_t unmaps_refused_ = 0;
 };
 
 using ModelPlatform = ModelPlatformOn<LinuxPlatform>;

@@ -29,7 +29,8 @@ struct Boxes {
   Boxes() : shape(shape_of<C>()), storage(C::Sizes::kMagazineEntries) {
     context.ultra.storage = storage.data();
     arena.init(platform);
-    cold.init(platform, arena, limit);
+    mappings.init(platform);
+    cold.init(platform, arena, limit, mappings);
     model_cold = std::make_unique<Cold>(shape, arena.superslabs());
     for (std::size_t c = 0; c < kClassesMax; ++c)
       cold.set_warm_cap(static_cast<std::uint8_t>(c), 1);
@@ -72,6 +73,7 @@ struct Boxes {
   KeptPlatform platform;
   Arena<C> arena;
   typename C::Limit limit;
+  MappingBudget<C> mappings;
   ColdBox<C> cold;
   hakmem::Context<C> context;
   Shape shape;

@@ -10,7 +10,10 @@ namespace {
 template <class C>
 class LargeRun {
  public:
-  explicit LargeRun(std::uint32_t seed) : rng_(seed) { heap_.init(platform_, limit_); }
+  explicit LargeRun(std::uint32_t seed) : rng_(seed) {
+    budget_.init(platform_);
+    heap_.init(platform_, limit_, budget_);
+  }
 
   void step(Step step) {
     platform_.advance_clock_ms(rng_.below(400));
@@ -89,6 +92,7 @@ class LargeRun {
 
   KeptPlatform platform_;
   typename C::Limit limit_;
+  MappingBudget<C> budget_;
   large::LargeHeap<C> heap_;
   Rng rng_;
   Blocks blocks_;

@@ -11,7 +11,8 @@ template <class C>
 class V1Run {
  public:
   explicit V1Run(std::uint32_t seed) : rng_(seed), bins_(1 + rng_.below(4)) {
-    heap_.init(platform_, limit_);
+    budget_.init(platform_);
+    heap_.init(platform_, limit_, budget_);
   }
 
   void step(Step step) {
@@ -118,6 +119,7 @@ class V1Run {
 
   KeptPlatform platform_;
   typename C::Limit limit_;
+  MappingBudget<C> budget_;
   v1::V1Heap<C> heap_;
   Rng rng_;
   const std::uint32_t bins_;

@@ -21,9 +21,10 @@ class CheckedPlatform {
   // Address space that is only counted in, never touched.
   void* reserve(std::size_t, std::size_t) noexcept { return reinterpret_cast<void*>(kArena); }
   bool commit(void*, std::size_t) noexcept { return true; }
+  void reveal(void*, std::size_t) noexcept {}
   bool purge(void*, std::size_t) noexcept { return true; }
   bool guard(void*, std::size_t) noexcept { return true; }
-  void unguard(void*, std::size_t) noexcept {}
+  bool unguard(void*, std::size_t) noexcept { return true; }
   void* map(std::size_t bytes, std::size_t alignment) noexcept {
     used_ = (used_ + alignment - 1) / alignment * alignment;
     if (used_ + bytes > sizeof memory_) return nullptr;
@@ -33,13 +34,15 @@ class CheckedPlatform {
     return at;
   }
   void* sparse(std::size_t bytes) noexcept { return map(bytes, 64); }
-  void unsparse(void*, std::size_t) noexcept {}
+  bool unsparse(void*, std::size_t) noexcept { return true; }
   void* remap(void*, std::size_t, std::size_t) noexcept { return nullptr; }
   bool protect(void*, std::size_t) noexcept { return true; }
   void advise_huge(void*, std::size_t, HugeAdvice) noexcept {}
   bool prefault(void*, std::size_t) noexcept { return true; }
   void seal(void*, std::size_t) noexcept {}
-  void unmap(void*, std::size_t) noexcept {}
+  bool unmap(void*, std::size_t) noexcept { return true; }
+  std::size_t mappings_max() const noexcept { return 65530; }
+  std::size_t mappings() const noexcept { return 0; }
   std::size_t page_bytes() const noexcept { return 4096; }
   std::uint64_t random() noexcept { return 7; }
   std::uint64_t clock_ms() noexcept { return 0; }

@@ -151,7 +151,7 @@ class Created {
   alignas(16) char memory_[kBytesMax];
 };
 
-#define HAKMEM_SITE const Site& site = {__builtin_FILE(), __builtin_LINE()}
+#define HAKMEM_SITE const Site site = {__builtin_FILE(), __builtin_LINE()}
 
 template <class T>
 class CheckedAtomic {

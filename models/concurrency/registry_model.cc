@@ -80,6 +80,7 @@ struct Adopt : rl::test_suite<Adopt<kBlocks, kLate>, 3> {
   Registry registry;
   Tiny::Limit limit;
   Arena<Tiny> arena;
+  MappingBudget<Tiny> mappings;
   ColdBox<Tiny> cold;
   Ctx* owner = nullptr;
   Page* page = nullptr;
@@ -89,7 +90,8 @@ struct Adopt : rl::test_suite<Adopt<kBlocks, kLate>, 3> {
   void before() {
     Rng rng(7);
     arena.init(registry.platform);
-    cold.init(registry.platform, arena, limit);
+    mappings.init(registry.platform);
+    cold.init(registry.platform, arena, limit, mappings);
     RL_ASSERT(registry.contexts.init(registry.platform));
     owner = registry.contexts.attach();
     page = cold.refill_page(BinIndex(0), {owner, nullptr});

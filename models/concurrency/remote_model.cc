@@ -24,6 +24,7 @@ struct Heap {
   CheckedPlatform platform;
   typename C::Limit limit;
   Arena<C> arena;
+  MappingBudget<C> mappings;
   ColdBox<C> cold;
   PendingPages<C> pending;
   alignas(64) char context[64];  // of the owner: only its address matters here
@@ -34,7 +35,8 @@ struct Heap {
   void set_up(std::uint32_t count) {
     Rng rng(7);
     arena.init(platform);
-    cold.init(platform, arena, limit);
+    mappings.init(platform);
+    cold.init(platform, arena, limit, mappings);
     for (std::uint32_t i = 0; i < count; ++i) {
       pages[i] = cold.refill_page(BinIndex(0), {reinterpret_cast<Context<C>*>(context), nullptr});
       while (pages[i]->has_free_slot()) take_slot_owner_only(*pages[i], kEntryLive, rng);

@@ -151,6 +151,8 @@ class Cold {
     }
     if (!free_.empty()) {
       cool_all(slabs[free_.back()]);
+      // The one thing that the system can refuse here: to take the guards of the old layout away.
+      if (commit_fails) return kNone;
       return take_free(free_.back());
     }
     if (commit_fails || slabs.size() == superslabs_) return kNone;

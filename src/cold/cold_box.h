@@ -14,6 +14,7 @@
 // blocks. Laws: S1-S4 (laws/slab_laws.h). Tests: tests/unit/cold_test.cc.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -21,6 +22,7 @@
 
 #include "base/memory_limit.h"
 #include "cold/cold_interface.h"
+#include "cold/mapping_budget.h"
 #include "cold/slab_table.h"
 #include "config/memory_options.h"
 #include "page/arena.h"
@@ -38,10 +40,12 @@ class ColdBox {
   using Limit = typename C::Limit;
   static constexpr std::uint64_t kDecayPeriodMs = 250;
 
-  bool init(Platform& platform, Arena<C>& arena, Limit& limit) noexcept {
+  bool init(Platform& platform, Arena<C>& arena, Limit& limit,
+            MappingBudget<C>& mappings) noexcept {
     platform_ = &platform;
     arena_ = &arena;
     limit_ = &limit;
+    mappings_ = &mappings;
     void* const records = platform.sparse(arena.superslabs() * sizeof(Superslab));
     const LockGuard<C> guard(lock_);
     table_.init(static_cast<Superslab*>(records));
@@ -54,7 +58,7 @@ class ColdBox {
     if (lent.slab == Superslab::kNone) return nullptr;
     purge_decayed();
     Page& page = set_up_page(bin, lent);
-    if (!lent.has_guard) install_guard(page);
+    if (guards_pages() && !lent.has_guard) install_guard(page, lent);
     if (!lent.is_warm && options_.prefault == Prefault::kYes) prefault(page);
     set_owner(page, owner);
     return &page;
@@ -137,6 +141,7 @@ class ColdBox {
 
  private:
   static constexpr std::size_t kPurgeBatch = 16;
+  static constexpr std::uint32_t kSlabsAhead = 512;
 
   static constexpr std::size_t page_bytes(const Page& page) noexcept {
     return SlabTable<Sizes>::page_bytes(static_cast<std::uint8_t>(page.bin));
@@ -166,7 +171,10 @@ class ColdBox {
     if (i == Superslab::kNone) return i;
     const std::uint8_t before = table_[i].bin;
     if (before != bin.value()) purge_pages(table_.cool_down(i));
-    if (!same_page_size(before, bin.value())) remove_guards(i);
+    if (!same_page_size(before, bin.value()) && !remove_guards(i)) {
+      table_.put_free(i);
+      return Superslab::kNone;
+    }
     table_.serve(i, bin);
     return i;
   }
@@ -175,24 +183,44 @@ class ColdBox {
     return Sizes::kBinTable[a].page_shift == Sizes::kBinTable[b].page_shift;
   }
 
-  // Pages of another size end elsewhere: old guards would lie in the middle of new pages.
-  void remove_guards(std::uint32_t i) noexcept HAKMEM_REQUIRES(lock_) {
-    if (table_[i].guarded == 0) return;
+  // Pages of another size end elsewhere: old guards would lie in the middle of new pages. False
+  // when the system refuses; guards are then as they were, or some of them gone.
+  bool remove_guards(std::uint32_t i) noexcept HAKMEM_REQUIRES(lock_) {
+    Superslab& slab = table_[i];
     void* const at = reinterpret_cast<void*>(arena_->slab_address(SlabIndex(i)));
-    platform_->unguard(at, Sizes::kSuperslabBytes);
-    table_[i].guarded = 0;
+    if (slab.fenced != 0) {
+      if (!platform_->commit(at, Sizes::kSuperslabBytes)) return false;
+      mappings_->give_guards(static_cast<std::size_t>(std::popcount(slab.fenced)));
+      slab.guarded &= ~slab.fenced;
+      slab.fenced = 0;
+    }
+    if (slab.guarded != 0 && !platform_->unguard(at, Sizes::kSuperslabBytes)) return false;
+    slab.guarded = 0;
+    return true;
   }
 
+  // Neighbours are committed one after the other, so that all together are one mapping.
   std::uint32_t commit_new_slab() noexcept HAKMEM_REQUIRES(lock_) {
     const std::uint32_t i = table_.used();
     if (i == arena_->superslabs()) return Superslab::kNone;
     void* const at = reinterpret_cast<void*>(arena_->slab_address(SlabIndex(i)));
-    if (!platform_->commit(at, Sizes::kSuperslabBytes)) return Superslab::kNone;
-    if (options_.huge != HugePages::kSystem) {
-      platform_->advise_huge(at, Sizes::kSuperslabBytes, advice_of(options_));
+    if (i % kSlabsAhead == 0) prepare_ahead(i, at);
+    if (!platform_->commit(at, Sizes::kSuperslabBytes)) {
+      mappings_->refused();
+      return Superslab::kNone;
     }
     table_.add();
     return i;
+  }
+  // What else tells one mapping from another is said ahead for a part of the arena. Said after the
+  // commit, it would first cut a mapping in two, which needs one more just when there may be none.
+  void prepare_ahead(std::uint32_t i, void* at) noexcept {
+    const std::uint32_t slabs = std::min(arena_->superslabs() - i, kSlabsAhead);
+    const std::size_t bytes = slabs * Sizes::kSuperslabBytes;
+    platform_->reveal(at, bytes);
+    if (options_.huge != HugePages::kSystem) {
+      platform_->advise_huge(at, bytes, advice_of(options_));
+    }
   }
 
   struct Lent {
@@ -219,7 +247,7 @@ class ColdBox {
     const bool is_warm = table_.totals().warm_bytes != warm;
     if (is_warm) limit_->refund(Holder::kPages, bytes);
     const bool has_guard = (table_[i].guarded & (1u << k)) != 0;
-    table_[i].guarded |= 1u << k;
+    if (guards_pages()) table_[i].guarded |= 1u << k;
     return {i, k, has_guard, is_warm};
   }
 
@@ -259,12 +287,29 @@ class ColdBox {
     return page;
   }
 
-  void install_guard(const Page& page) noexcept {
-    if constexpr (Sizes::kGuardBytes != 0) {
-      if (options_.huge == HugePages::kAlways) return;
-      const std::uintptr_t end = page.base + page_bytes(page);
-      platform_->guard(reinterpret_cast<void*>(end - Sizes::kGuardBytes), Sizes::kGuardBytes);
+  // A guard keeps the system from using a huge page.
+  bool guards_pages() const noexcept {
+    return Sizes::kGuardBytes != 0 && options_.huge != HugePages::kAlways;
+  }
+  // Best effort: without a guard the page is as good as in a flavour that has none, and gets its
+  // next chance when it is lent again.
+  void install_guard(const Page& page, const Lent& lent) noexcept {
+    const std::uintptr_t end = page.base + page_bytes(page);
+    void* const at = reinterpret_cast<void*>(end - Sizes::kGuardBytes);
+    if (platform_->guard(at, Sizes::kGuardBytes)) return;
+    const bool fenced = fence(at);
+    const LockGuard<C> guard(lock_);
+    if (fenced) {
+      table_[lent.slab].fenced |= 1u << lent.page;
+    } else {
+      table_[lent.slab].guarded &= ~(1u << lent.page);
     }
+  }
+  bool fence(void* at) noexcept {
+    if (!mappings_->take_guard()) return false;
+    if (platform_->protect(at, Sizes::kGuardBytes)) return true;
+    mappings_->give_guards(1);
+    return false;
   }
 
   // Best effort: what is refused is faulted in when it is touched.
@@ -329,6 +374,7 @@ class ColdBox {
   Platform* platform_ = nullptr;
   Arena<C>* arena_ = nullptr;
   Limit* limit_ = nullptr;
+  MappingBudget<C>* mappings_ = nullptr;
   MemoryOptions options_{};
   Lock<C> lock_;
   SlabTable<Sizes> table_ HAKMEM_GUARDED_BY(lock_);

@@ -69,6 +69,9 @@ class SlabTable {
     return i;
   }
 
+  // Undoes take_free.
+  void put_free(std::uint32_t i) noexcept { link_slab(slabs_, free_, i); }
+
   // Requires: the superslab is on no list, and none of its pages is lent, or warm for another bin.
   void serve(std::uint32_t i, BinIndex bin) noexcept {
     Superslab& slab = slabs_[i];

@@ -171,6 +171,7 @@ class Allocator {
   void set_warm_caps(const PolicySnapshot& policy) noexcept;
 
   [[no_unique_address]] Platform platform_{};
+  MappingBudget<C> mappings_;
   Arena<C> arena_;
   PolicyBox<C> policy_;
   LearnBox<C> learn_;

@@ -9,10 +9,11 @@ namespace hakmem {
 template <class C>
 void Allocator<C>::init(const PolicySnapshot& policy) noexcept {
   policy_.init(platform_, policy);
-  v1_.init(platform_, limit_);
-  large_.init(platform_, limit_);
+  mappings_.init(platform_);
+  v1_.init(platform_, limit_, mappings_);
+  large_.init(platform_, limit_, mappings_);
   if (!arena_.init(platform_)) return;  // v1 and large serve alone
-  if (!cold_.init(platform_, arena_, limit_) || !contexts_.init(platform_)) return;
+  if (!cold_.init(platform_, arena_, limit_, mappings_) || !contexts_.init(platform_)) return;
   set_warm_caps(policy);
 }
 

@@ -26,7 +26,7 @@ struct Survey {
   std::size_t small_mapped = 0;     // superslabs and v1's chunks
   std::size_t small_idle = 0;       // free pages that still hold memory: trim gives them back
   std::size_t large_allocated = 0;  // blocks with a mapping of their own
-  std::size_t large_mapped = 0;     // these mappings, with guards, and cached ones
+  std::size_t large_mapped = 0;     // these mappings, with guards, cached and stuck ones
   std::size_t large_idle = 0;       // of these, cached
   std::size_t large_blocks = 0;     // number of large blocks that the program holds
   std::size_t retained = 0;         // reserved address space that was never handed out
@@ -93,9 +93,8 @@ class Surveyor {
     const ColdTotals totals = a_.cold().totals_locked();
     s.small_mapped += totals.committed_bytes;
     // A huge page may back free neighbours of a page that is out.
-    s.small_resident += a_.cold().options().asks_for_huge()
-                            ? totals.committed_bytes
-                            : totals.lent_bytes + totals.warm_bytes;
+    s.small_resident += a_.cold().options().asks_for_huge() ? totals.committed_bytes
+                                                            : totals.lent_bytes + totals.warm_bytes;
     s.small_idle += totals.warm_bytes;
     s.retained += a_.arena().bytes() - totals.committed_bytes;
     s.metadata += totals.committed_bytes / Sizes::kSuperslabBytes * kRecordsPerSuperslab;

@@ -5,8 +5,10 @@
 //   deallocate unregister -> cache | Mapper::unmake          system calls without the lock held
 //   resize     Mapper::shrink | Mapper::grow                 under the lock: the key may change
 //
-// Law: a registered block is mapped and in no cache; a cached one is not registered. Everything is
-// O(1) but diagnose, which walks the registry for a report. Tests: tests/unit/large_*.
+// A freed block that the system refuses to unmap stays in the registry as stuck: without memory, in
+// wait for another use or another try. Law: a registered block is mapped and in no cache; a cached
+// one is not registered. Everything is O(1) but diagnose, which walks the registry for a report,
+// and what has to do with stuck ones. Tests: tests/unit/large_*.
 #pragma once
 
 #include <algorithm>
@@ -18,6 +20,7 @@
 #include "base/memory_limit.h"
 #include "base/types.h"
 #include "config/geometry.h"
+#include "large/large_tally.h"
 #include "large/mapping.h"
 #include "large/mapping_cache.h"
 #include "pal/address_table.h"
@@ -31,15 +34,6 @@ enum class Contents : std::uint8_t {
   kAny,   // it may hold what an earlier large block left: cheaper
 };
 
-// How much of the large heap is in use; bytes but for the first.
-struct LargeTally {
-  std::size_t blocks = 0;        // live ones
-  std::size_t live_bytes = 0;    // of theirs, all usable
-  std::size_t mapped_bytes = 0;  // their mappings with the guards, and cached mappings
-  std::size_t cached_bytes = 0;  // of these, cached
-  std::size_t record_bytes = 0;  // the registry
-};
-
 template <class C>
 class LargeHeap {
  public:
@@ -47,11 +41,12 @@ class LargeHeap {
 
   constexpr LargeHeap() noexcept = default;
 
-  void init(P& platform, typename C::Limit& limit) noexcept {
+  void init(P& platform, typename C::Limit& limit, MappingBudget<C>& budget) noexcept {
     const LockGuard<C> guard(lock_);
     platform_ = &platform;
     limit_ = &limit;
-    mapper_.init(platform, limit);
+    budget_ = &budget;
+    mapper_.init(platform, limit, budget);
     table_.init(platform);
   }
 
@@ -66,9 +61,9 @@ class LargeHeap {
     Mapping m = take_cached(length, alignment, contents);
     if (m.key == 0) m = mapper_.make(length, alignment);
     if (m.key == 0 && trim() != 0) m = mapper_.make(length, alignment);
-    if (m.key == 0) return nullptr;
-    if (enroll(m)) return m.block();
-    mapper_.unmake(m);
+    if (m.key != 0 && enroll(m)) return m.block();
+    if (m.key != 0) discard(m);
+    budget_->refused();
     return nullptr;
   }
 
@@ -86,7 +81,7 @@ class LargeHeap {
     BlockView view = view_of(p);
     if (view.fault != Fault::kNotMine) return view;
     table_.for_each([&](const Mapping& m) noexcept {
-      if (p.address() - m.key >= m.length) return true;
+      if (m.use != Use::kBlock || p.address() - m.key >= m.length) return true;
       const bool aligned = p.address() % kMinBlock == 0;
       view = live_view(m, p, aligned ? Fault::kInteriorFree : Fault::kMisalignedFree);
       return false;
@@ -114,13 +109,13 @@ class LargeHeap {
     if (n > PTRDIFF_MAX) return nullptr;
     const LockGuard<C> guard(lock_);
     Mapping* const record = table_.find(p.address());
-    if (record == nullptr) return nullptr;
+    if (record == nullptr || record->use != Use::kBlock) return nullptr;
     const std::size_t length = mapper_.page_length(n);
     if (length == record->length) return record->block();
     const Mapping before = *record;
     const Mapping after =
         length < before.length ? mapper_.shrink(before, length) : mapper_.grow(before, length);
-    if (after.key == 0) return nullptr;
+    if (after.key == 0) return nullptr;  // else it may be as long as before, where it cannot shrink
     replace(record, after);
     return after.block();
   }
@@ -130,21 +125,25 @@ class LargeHeap {
     std::size_t bytes = 0;
     for (Mapping m = take_any(); m.key != 0; m = take_any()) {
       bytes += m.bytes();
-      mapper_.unmake(m);
+      discard(m);
     }
-    return bytes;
+    return bytes + unmap_stuck();
   }
   // Gives back cached blocks that have been idle for long; cheap enough for any slow path.
   void decay() noexcept { make_room(0); }
 
   std::size_t live_blocks() noexcept {
     const LockGuard<C> guard(lock_);
-    return table_.count();
+    return table_.count() - stuck_;
   }
-  // Bytes of the live blocks' mappings, of cached ones and of the registry.
+  std::size_t stuck_blocks() noexcept {
+    const LockGuard<C> guard(lock_);
+    return stuck_;
+  }
+  // Bytes of the live blocks' mappings, of cached and stuck ones and of the registry.
   std::size_t bytes_mapped() noexcept {
     const LockGuard<C> guard(lock_);
-    return bytes_live_ + cache_.bytes() + table_.bytes_mapped();
+    return bytes_live_ + cache_.bytes() + bytes_stuck_ + table_.bytes_mapped();
   }
   std::size_t bytes_cached() noexcept {
     const LockGuard<C> guard(lock_);
@@ -155,7 +154,7 @@ class LargeHeap {
     const LockGuard<C> guard(lock_);
     std::size_t bytes = cache_.block_bytes();
     table_.for_each([&](const Mapping& m) noexcept {
-      bytes += m.length;
+      bytes += m.use == Use::kBlock ? m.length : 0;
       return true;
     });
     return bytes;
@@ -164,10 +163,10 @@ class LargeHeap {
   // For a survey (front/survey.h), between try_lock or lock_for_fork and unlock_after_fork.
   bool try_lock() noexcept HAKMEM_UNCHECKED { return lock_.try_lock(); }
   LargeTally tally_locked() noexcept HAKMEM_UNCHECKED {
-    LargeTally tally{table_.count(), 0, bytes_live_ + cache_.bytes(), cache_.bytes(),
-                     table_.bytes_mapped()};
+    LargeTally tally{table_.count() - stuck_, 0, bytes_live_ + cache_.bytes() + bytes_stuck_,
+                     cache_.bytes(), table_.bytes_mapped()};
     table_.for_each([&](const Mapping& m) noexcept {
-      tally.live_bytes += m.length;
+      tally.live_bytes += m.use == Use::kBlock ? m.length : 0;
       return true;
     });
     return tally;
@@ -180,11 +179,13 @@ class LargeHeap {
 
  private:
   static constexpr std::size_t kRemembered = 64;  // freed starts, to tell double from invalid free
+  static constexpr std::size_t kStuckBatch = 64;
   static constexpr bool kHideCached = C::kMitigations.check_frees;
 
   BlockView view_of(ClientPtr p) noexcept HAKMEM_REQUIRES(lock_) {
     const Mapping* const m = table_.find(p.address());
-    return m == nullptr ? BlockView{} : live_view(*m, p, Fault::kNone);
+    const bool live = m != nullptr && m->use == Use::kBlock;
+    return live ? live_view(*m, p, Fault::kNone) : BlockView{};
   }
 
   static BlockView live_view(const Mapping& m, ClientPtr p, Fault fault) noexcept {
@@ -241,41 +242,124 @@ class LargeHeap {
   // A cached block made ready for use, or key 0.
   Mapping take_cached(std::size_t length, std::size_t alignment, Contents contents) noexcept {
     make_room(0);
-    const Mapping kept = take_fitting(length, alignment);
-    if (kept.key == 0) return kept;
-    const bool shown = !kHideCached || platform_->commit(kept.block(), kept.length);
-    const Mapping m = shown ? fit(kept, length) : Mapping{};
-    if (m.key == 0) {
-      mapper_.unmake(kept);
-      return m;
-    }
+    Mapping m = take_kept(length, alignment);
+    if (m.key == 0) m = take_stuck(length, alignment);
+    if (m.key == 0) return m;
     if (contents == Contents::kZero && !platform_->purge(m.block(), m.length)) {
       std::memset(m.block(), 0, m.length);
     }
     return m;
   }
 
-  // Key 0, and `kept` as before, when it cannot be made longer.
+  Mapping take_kept(std::size_t length, std::size_t alignment) noexcept {
+    const Mapping kept = take_fitting(length, alignment);
+    if (kept.key == 0) return kept;
+    const bool shown = !kHideCached || platform_->commit(kept.block(), kept.length);
+    const Mapping m = shown ? fit(kept, length) : Mapping{};
+    if (m.key == 0) discard(kept);
+    return m;
+  }
+
+  // Key 0, and `kept` as before, when it cannot be made longer or shorter.
   Mapping fit(const Mapping& kept, std::size_t length) noexcept {
     if (MappingCache::fits(kept, length)) return kept;
-    return kept.length > length ? mapper_.shrink(kept, length) : mapper_.grow(kept, length);
+    if (kept.length < length) return mapper_.grow(kept, length);
+    const Mapping m = mapper_.shrink(kept, length);
+    return m.length == length ? m : Mapping{};
   }
 
   void keep_or_unmake(const Mapping& m) noexcept {
     const bool keeps = MappingCache::accepts(m) && !limit_->crowded(Holder::kMappings);
     if (!keeps || (kHideCached && !platform_->protect(m.block(), m.length))) {
-      mapper_.unmake(m);
+      discard(m);
       make_room(0);
       return;
     }
     make_room(m.bytes());
-    if (!put(m)) mapper_.unmake(m);
+    if (!put(m)) discard(m);
+  }
+
+  // Unmaps what the program has freed. Where the system refuses, it gives up the memory at least.
+  void discard(Mapping m) noexcept {
+    limit_->refund(Holder::kMappings, m.length);
+    if (mapper_.unmake(m)) return;
+    const bool hidden = kHideCached && platform_->guard(m.block(), m.length);
+    if (!hidden) platform_->purge(m.block(), m.length);
+    m.use = hidden ? Use::kHidden : Use::kStuck;
+    keep_stuck(m);
+  }
+  void keep_stuck(Mapping m) noexcept {
+    const LockGuard<C> guard(lock_);
+    m.pass = pass_;
+    // As a rule there is room, for it was registered before; else address space is lost, no more.
+    if (table_.insert(m) == nullptr) return;
+    ++stuck_;
+    bytes_stuck_ += m.bytes();
+  }
+
+  Mapping take_stuck(std::size_t length, std::size_t alignment) noexcept {
+    Mapping m = find_stuck(length, alignment);
+    if (m.key == 0) return m;
+    if (!limit_->charge(Holder::kMappings, m.length)) {
+      keep_stuck(m);
+      return {};
+    }
+    const bool unguarded = m.use != Use::kHidden || platform_->unguard(m.block(), m.length);
+    m.use = Use::kBlock;
+    // It may have been hidden in the cache before.
+    if (unguarded && (!kHideCached || platform_->commit(m.block(), m.length))) return m;
+    discard(m);
+    return {};
+  }
+  Mapping find_stuck(std::size_t length, std::size_t alignment) noexcept {
+    const LockGuard<C> guard(lock_);
+    if (stuck_ == 0) return {};
+    Mapping found;
+    table_.for_each([&](const Mapping& m) noexcept {
+      const bool serves =
+          m.use != Use::kBlock && (m.key & (alignment - 1)) == 0 && MappingCache::fits(m, length);
+      if (serves) found = m;
+      return !serves;
+    });
+    if (found.key != 0) forget_stuck(found.key);
+    return found;
+  }
+
+  // Tries each stuck mapping once more; returns bytes unmapped.
+  std::size_t unmap_stuck() noexcept {
+    const LockGuard<C> guard(lock_);
+    const std::size_t before = bytes_stuck_;
+    ++pass_;
+    while (unmap_some_stuck() == kStuckBatch) {
+    }
+    return before - bytes_stuck_;
+  }
+  // Up to kStuckBatch of them; returns how many were unmapped.
+  std::size_t unmap_some_stuck() noexcept HAKMEM_REQUIRES(lock_) {
+    std::array<std::uintptr_t, kStuckBatch> unmapped;
+    std::size_t n = 0;
+    const std::uint8_t pass = pass_;
+    if (stuck_ == 0) return 0;
+    table_.for_each([&](Mapping& m) noexcept {
+      if (m.use == Use::kBlock || m.pass == pass) return true;
+      m.pass = pass;
+      if (mapper_.unmake(m)) unmapped[n++] = m.key;
+      return n < kStuckBatch;
+    });
+    for (std::size_t i = 0; i < n; ++i) forget_stuck(unmapped[i]);
+    return n;
+  }
+  void forget_stuck(std::uintptr_t key) noexcept HAKMEM_REQUIRES(lock_) {
+    Mapping* const record = table_.find(key);
+    bytes_stuck_ -= record->bytes();
+    --stuck_;
+    table_.erase(record);
   }
 
   // Unmaps what the cache may not keep any longer, one by one without the lock held.
   void make_room(std::size_t incoming) noexcept {
     for (Mapping m = take_oldest(incoming); m.key != 0; m = take_oldest(incoming)) {
-      mapper_.unmake(m);
+      discard(m);
     }
   }
 
@@ -301,6 +385,7 @@ class LargeHeap {
 
   P* platform_ = nullptr;
   typename C::Limit* limit_ = nullptr;
+  MappingBudget<C>* budget_ = nullptr;
   Mapper<C> mapper_;
   Lock<C> lock_;
   AddressTable<P, Mapping> table_ HAKMEM_GUARDED_BY(lock_);
@@ -308,6 +393,9 @@ class LargeHeap {
   std::array<std::uintptr_t, kRemembered> freed_ HAKMEM_GUARDED_BY(lock_){};
   std::size_t next_freed_ HAKMEM_GUARDED_BY(lock_) = 0;
   std::size_t bytes_live_ HAKMEM_GUARDED_BY(lock_) = 0;
+  std::size_t bytes_stuck_ HAKMEM_GUARDED_BY(lock_) = 0;
+  std::size_t stuck_ HAKMEM_GUARDED_BY(lock_) = 0;
+  std::uint8_t pass_ HAKMEM_GUARDED_BY(lock_) = 0;
 };
 
 }  // namespace hakmem::large

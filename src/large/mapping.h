@@ -5,8 +5,11 @@
 //
 // Its bytes without the guards are charged to the memory limit.
 //
-// Where the system has no cheap guards, each costs it two more mappings, of which a process has
-// only about 65 000; beyond kProtectedGuardsMax guards new blocks therefore go without.
+// Where the system has no guards that cost nothing, each takes two of the mappings that a process
+// may have, within a budget (cold/mapping_budget.h); when it runs short new blocks go without.
+//
+// Every change can be refused, unmapping too: cutting a mapping in two takes one more. What cannot
+// be given back stays with the block as part of `front`, `back` or `length`.
 #pragma once
 
 #include <cstddef>
@@ -14,20 +17,34 @@
 
 #include "base/bits.h"
 #include "base/memory_limit.h"
+#include "cold/mapping_budget.h"
 #include "config/memory_options.h"
 #include "config/mitigations.h"
 
 namespace hakmem::large {
 
+// What a registered mapping is.
+enum class Use : std::uint8_t {
+  kBlock,   // a live block
+  kStuck,   // freed, but the system refused to unmap it; without memory
+  kHidden,  // the same, and inaccessible
+};
+
 struct Mapping {
-  std::uintptr_t key = 0;  // first byte of the block
-  std::size_t length = 0;  // bytes of the block, whole system pages, all usable
-  std::size_t front = 0;   // bytes of the guards, which belong to the mapping also if
-  std::size_t back = 0;    // the system refused to make them inaccessible
-  std::size_t costly = 0;  // guards that cost a mapping
+  std::uintptr_t key = 0;     // first byte of the block
+  std::size_t length = 0;     // bytes of the block, whole system pages, all usable
+  std::size_t front = 0;      // bytes around it; the guards among them belong to the mapping also
+  std::size_t back = 0;       // if the system refused to make them inaccessible
+  bool fenced_front = false;  // that guard costs mappings
+  bool fenced_back = false;
+  Use use = Use::kBlock;
+  std::uint8_t pass = 0;  // of a stuck one: the last pass that tried to unmap it
 
   void* block() const noexcept { return reinterpret_cast<void*>(key); }
   constexpr std::size_t bytes() const noexcept { return front + length + back; }
+  constexpr std::size_t fences() const noexcept {
+    return (fenced_front ? 1u : 0u) + (fenced_back ? 1u : 0u);
+  }
 };
 
 template <class C>
@@ -37,9 +54,10 @@ class Mapper {
 
   using Limit = typename C::Limit;
 
-  void init(P& platform, Limit& limit) noexcept {
+  void init(P& platform, Limit& limit, MappingBudget<C>& budget) noexcept {
     platform_ = &platform;
     limit_ = &limit;
+    budget_ = &budget;
   }
   // Before the first use.
   void set_options(const MemoryOptions& options) noexcept { options_ = options; }
@@ -63,29 +81,38 @@ class Mapper {
     }
     const auto begin = reinterpret_cast<std::uintptr_t>(memory);
     Mapping m;
+    const std::uintptr_t end = begin + length + extra + slack;
     m.front = m.back = guard_bytes();
     m.length = length;
     m.key = static_cast<std::uintptr_t>(round_up(begin + m.front, slack != 0 ? slack : page));
-    unmap_range(begin, m.key - m.front);
-    unmap_range(m.key + length + m.back, begin + length + extra + slack);
+    if (!unmap_range(begin, m.key - m.front)) m.front = m.key - begin;
+    if (!unmap_range(m.key + length + m.back, end)) m.back = end - m.key - length;
     advise(m);
-    guard(m, m.key - m.front, m.front);
-    guard(m, m.key + length, m.back);
+    m.fenced_front = guard(m.key - guard_bytes());
+    m.fenced_back = guard(m.key + length);
+    budget_->add(1);
     return m;
   }
 
-  void unmake(const Mapping& m) noexcept {
-    protected_.fetch_add_relaxed(std::size_t{0} - m.costly);  // a budget only
-    unmap_range(m.key - m.front, m.key + m.length + m.back);
-    limit_->refund(Holder::kMappings, m.length);
+  // False when the system refuses; then it is all still there. The caller refunds the memory limit.
+  bool unmake(const Mapping& m) noexcept {
+    if (!unmap_range(m.key - m.front, m.key + m.length + m.back)) return false;
+    budget_->give_guards(m.fences());
+    budget_->remove(1);
+    return true;
   }
 
-  // Gives the tail back and puts the guard behind what stays. Requires: length < m.length.
+  // Gives the tail back and puts the guard behind what stays. `m` when the system refuses; the tail
+  // is then without memory. Requires: length < m.length.
   Mapping shrink(Mapping m, std::size_t length) noexcept {
-    unmap_range(m.key + length + m.back, m.key + m.length + m.back);
+    if (!unmap_range(m.key + length + m.back, m.key + m.length + m.back)) {
+      platform_->purge(reinterpret_cast<void*>(m.key + length), m.length - length);
+      return m;
+    }
+    budget_->give_guards(m.fenced_back ? 1 : 0);
     limit_->refund(Holder::kMappings, m.length - length);
     m.length = length;
-    guard(m, m.key + length, m.back);
+    m.fenced_back = guard(m.key + length);
     return m;
   }
 
@@ -93,7 +120,7 @@ class Mapper {
   // without copying. A cheap guard moves along; where guards are mappings of their own the block
   // moves alone, and has a guard only behind it afterwards.
   Mapping grow(const Mapping& m, std::size_t length) noexcept {
-    const std::size_t front = m.costly == 0 ? m.front : 0;
+    const std::size_t front = m.fences() == 0 ? m.front : 0;
     const std::size_t back = guard_bytes();
     void* const from = reinterpret_cast<void*>(m.key - front);
     if (!limit_->charge(Holder::kMappings, length - m.length)) return {};
@@ -102,23 +129,26 @@ class Mapper {
       limit_->refund(Holder::kMappings, length - m.length);
       return {};
     }
-    Mapping grown{reinterpret_cast<std::uintptr_t>(to) + front, length, front, back, 0};
+    Mapping grown;
+    grown.key = reinterpret_cast<std::uintptr_t>(to) + front;
+    grown.length = length;
+    grown.front = front;
+    grown.back = back;
     if (grown.key == m.key) {
       grown.front = m.front;  // nothing was behind it
-      grown.costly = m.costly;
+      grown.fenced_front = m.fenced_front;
     } else {
+      // If the system refuses here, untouched address space is lost and nothing else.
       unmap_range(m.key - m.front, m.key - front);
       unmap_range(m.key + m.length, m.key + m.length + m.back);
-      protected_.fetch_add_relaxed(std::size_t{0} - m.costly);  // a budget only
+      budget_->give_guards(m.fences());
     }
     advise(grown);
-    guard(grown, grown.key + length, back);
+    grown.fenced_back = guard(grown.key + length);
     return grown;
   }
 
  private:
-  static constexpr std::size_t kProtectedGuardsMax = 16384;
-
   std::size_t guard_bytes() noexcept {
     return C::kMitigations.guard_pages ? platform_->page_bytes() : 0;
   }
@@ -126,25 +156,27 @@ class Mapper {
   void advise(const Mapping& m) noexcept {
     if (options_.huge == HugePages::kSystem) return;
     if (options_.asks_for_huge() && m.length < kHugePageBytes) return;
-    platform_->advise_huge(reinterpret_cast<void*>(m.key - m.front), m.bytes(), advice_of(options_));
+    platform_->advise_huge(reinterpret_cast<void*>(m.key - m.front), m.bytes(),
+                           advice_of(options_));
   }
   // Best effort: without a guard the block is as good as in a flavour that has none.
-  void guard(Mapping& m, std::uintptr_t at, std::size_t bytes) noexcept {
+  // True when it is there and costs mappings.
+  bool guard(std::uintptr_t at) noexcept {
     void* const p = reinterpret_cast<void*>(at);
-    if (bytes == 0 || platform_->guard(p, bytes)) return;
-    if (protected_.load_relaxed() >= kProtectedGuardsMax) return;  // relaxed: a budget only
-    if (!platform_->protect(p, bytes)) return;
-    ++m.costly;
-    protected_.fetch_add_relaxed(1);
+    const std::size_t bytes = guard_bytes();
+    if (bytes == 0 || platform_->guard(p, bytes) || !budget_->take_guard()) return false;
+    if (platform_->protect(p, bytes)) return true;
+    budget_->give_guards(1);
+    return false;
   }
-  void unmap_range(std::uintptr_t begin, std::uintptr_t end) noexcept {
-    if (begin != end) platform_->unmap(reinterpret_cast<void*>(begin), end - begin);
+  bool unmap_range(std::uintptr_t begin, std::uintptr_t end) noexcept {
+    return begin == end || platform_->unmap(reinterpret_cast<void*>(begin), end - begin);
   }
 
   P* platform_ = nullptr;
   Limit* limit_ = nullptr;
+  MappingBudget<C>* budget_ = nullptr;
   MemoryOptions options_{};
-  typename C::World::template atomic<std::size_t> protected_{0};
 };
 
 }  // namespace hakmem::large

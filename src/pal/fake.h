@@ -15,6 +15,7 @@
 #include <mutex>
 
 #include "base/bits.h"
+#include "pal/fake_areas.h"
 #include "pal/linux.h"
 #include "pal/platform.h"
 
@@ -23,6 +24,7 @@ namespace hakmem {
 enum class Call : std::uint8_t {
   kReserve,
   kCommit,
+  kReveal,
   kPurge,
   kGuard,
   kUnguard,
@@ -69,15 +71,26 @@ class FakePlatformOn {
   void stop_failing() {
     const std::lock_guard<std::mutex> guard(mutex_);
     for (Kind& k : kinds_) k.fail_from = k.fail_until = kNever;
+    areas_.set_max(FakeAreas::kNoMax);
   }
   std::uint64_t calls(Call kind) const {
     const std::lock_guard<std::mutex> guard(mutex_);
     return kinds_[static_cast<std::size_t>(kind)].calls;
   }
-  // Calls that were made to fail.
+  // From now on the process may have `max` mappings, as if it had none but the fake's.
+  void set_mappings_max(std::size_t max) {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    areas_.set_max(max);
+  }
+  // Calls refused for want of mappings.
+  std::uint64_t short_of_mappings() const {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return areas_.refusals();
+  }
+  // Calls that were made to fail, or refused for want of mappings.
   std::uint64_t failures() const {
     const std::lock_guard<std::mutex> guard(mutex_);
-    return failures_;
+    return failures_ + areas_.refusals();
   }
   std::size_t live_bytes() const {
     const std::lock_guard<std::mutex> guard(mutex_);
@@ -117,10 +130,16 @@ class FakePlatformOn {
 
   void* reserve(std::size_t bytes, std::size_t alignment) noexcept {
     const std::lock_guard<std::mutex> guard(mutex_);
-    return refused(Call::kReserve) ? nullptr : added(os_.reserve(bytes, alignment), bytes);
+    if (refused(Call::kReserve)) return nullptr;
+    return added(os_.reserve(bytes, alignment), bytes, kReserved);
   }
   bool commit(void* at, std::size_t bytes) noexcept {
-    return known(Call::kCommit, at, bytes) && os_.commit(at, bytes);
+    return known(Call::kCommit, at, bytes) && changed(at, bytes, FakeAreas::kUsable, 0) &&
+           os_.commit(at, bytes);
+  }
+  void reveal(void* at, std::size_t bytes) noexcept {
+    if (!known(Call::kReveal, at, bytes)) return;
+    if (changed(at, bytes, 0, FakeAreas::kNotDumped)) os_.reveal(at, bytes);
   }
   bool purge(void* at, std::size_t bytes) noexcept {
     return known(Call::kPurge, at, bytes) && os_.purge(at, bytes);
@@ -128,36 +147,51 @@ class FakePlatformOn {
   bool guard(void* at, std::size_t bytes) noexcept {
     return known(Call::kGuard, at, bytes) && os_.guard(at, bytes);
   }
-  void unguard(void* at, std::size_t bytes) noexcept {
-    if (known(Call::kUnguard, at, bytes)) os_.unguard(at, bytes);
+  bool unguard(void* at, std::size_t bytes) noexcept {
+    return known(Call::kUnguard, at, bytes) && os_.unguard(at, bytes);
   }
   void* map(std::size_t bytes, std::size_t alignment) noexcept {
     const std::lock_guard<std::mutex> guard(mutex_);
-    return refused(Call::kMap) ? nullptr : added(os_.map(bytes, alignment), bytes);
+    if (refused(Call::kMap)) return nullptr;
+    return added(os_.map(bytes, alignment), bytes, kReadWrite);
   }
   void* sparse(std::size_t bytes) noexcept {
     const std::lock_guard<std::mutex> guard(mutex_);
     if (refused(Call::kSparse)) return nullptr;
     void* const inner = os_.sparse(bytes);
-    if (inner != nullptr) added(static_cast<char*>(inner) - page_bytes(), sparse_bytes(bytes));
-    return inner;
-  }
-  void unsparse(void* at, std::size_t bytes) noexcept {
-    const std::lock_guard<std::mutex> guard(mutex_);
-    refused(Call::kUnsparse);
-    if (removed(static_cast<char*>(at) - page_bytes(), sparse_bytes(bytes))) {
-      os_.unsparse(at, bytes);
+    if (inner == nullptr) return nullptr;
+    const std::size_t outer_bytes = sparse_bytes(bytes);
+    void* const outer = static_cast<char*>(inner) - page_bytes();
+    if (added(outer, outer_bytes, kReserved) == nullptr) return nullptr;
+    const auto begin = reinterpret_cast<std::uintptr_t>(inner);
+    if (areas_.set(begin, begin + outer_bytes - 2 * page_bytes(),
+                   kReadWrite | FakeAreas::kNotDumped)) {
+      return inner;
     }
+    if (removed(outer, outer_bytes)) os_.unmap(outer, outer_bytes);
+    return nullptr;
+  }
+  bool unsparse(void* at, std::size_t bytes) noexcept {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    if (refused(Call::kUnsparse)) return false;
+    return removed(static_cast<char*>(at) - page_bytes(), sparse_bytes(bytes)) &&
+           os_.unsparse(at, bytes);
   }
   void* remap(void* at, std::size_t bytes, std::size_t new_bytes) noexcept {
     const std::lock_guard<std::mutex> guard(mutex_);
     if (refused(Call::kRemap) || !removed(at, bytes)) return nullptr;
+    if (areas_.max() != FakeAreas::kNoMax && areas_.count() + 1 > areas_.max()) {
+      added(at, bytes, kReadWrite);  // as it was: the kernel, too, refuses before it moves anything
+      ++failures_;
+      return nullptr;
+    }
     void* const moved = os_.remap(at, bytes, new_bytes);
-    added(moved == nullptr ? at : moved, moved == nullptr ? bytes : new_bytes);
+    added(moved == nullptr ? at : moved, moved == nullptr ? bytes : new_bytes, kReadWrite);
     return moved;
   }
   bool protect(void* at, std::size_t bytes) noexcept {
-    return known(Call::kProtect, at, bytes) && os_.protect(at, bytes);
+    return known(Call::kProtect, at, bytes) && changed(at, bytes, 0, FakeAreas::kUsable) &&
+           os_.protect(at, bytes);
   }
   void advise_huge(void* at, std::size_t bytes, HugeAdvice advice) noexcept {
     if (!known(Call::kAdviseHuge, at, bytes)) return;
@@ -171,10 +205,18 @@ class FakePlatformOn {
     // Counted only: sealed memory could not be given back when the test ends.
     known(Call::kSeal, at, bytes);
   }
-  void unmap(void* at, std::size_t bytes) noexcept {
+  bool unmap(void* at, std::size_t bytes) noexcept {
     const std::lock_guard<std::mutex> guard(mutex_);
-    refused(Call::kUnmap);
-    if (removed(at, bytes)) os_.unmap(at, bytes);
+    if (refused(Call::kUnmap)) return false;
+    return removed(at, bytes) && os_.unmap(at, bytes);
+  }
+  std::size_t mappings_max() noexcept {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return areas_.max();
+  }
+  std::size_t mappings() noexcept {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return areas_.count();
   }
   std::size_t page_bytes() noexcept { return os_.page_bytes(); }
   std::uint64_t random() noexcept {
@@ -198,6 +240,8 @@ class FakePlatformOn {
 
  private:
   static constexpr std::uint64_t kNever = ~std::uint64_t{0};
+  static constexpr unsigned kReserved = FakeAreas::kMapped | FakeAreas::kNotDumped;
+  static constexpr unsigned kReadWrite = FakeAreas::kMapped | FakeAreas::kUsable;
 
   struct Kind {
     std::uint64_t calls = 0;
@@ -231,10 +275,22 @@ class FakePlatformOn {
     const auto after = live_.upper_bound(begin);
     return after != live_.begin() && std::prev(after)->second >= begin + bytes;
   }
-  void* added(void* at, std::size_t bytes) {
+  // A change of a range's kind, as far as the cap on mappings allows it.
+  bool changed(void* at, std::size_t bytes, unsigned more, unsigned less) {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    const auto begin = reinterpret_cast<std::uintptr_t>(at);
+    return areas_.change(begin, static_cast<std::uintptr_t>(round_up(begin + bytes, page_bytes())),
+                         [=](unsigned kind) { return (kind | more) & ~less; });
+  }
+  // What the system has just mapped; nullptr, and unmapped again, when that is over the cap.
+  void* added(void* at, std::size_t bytes, unsigned kind) {
     if (at == nullptr || bytes == 0) return at;
     auto begin = reinterpret_cast<std::uintptr_t>(at);
     auto end = static_cast<std::uintptr_t>(round_up(begin + bytes, page_bytes()));
+    if (!areas_.set(begin, end, kind)) {
+      os_.unmap(at, bytes);
+      return nullptr;
+    }
     if (const auto next = live_.find(end); next != live_.end()) {
       end = next->second;
       live_.erase(next);
@@ -254,6 +310,7 @@ class FakePlatformOn {
       ++foreign_;
       return false;
     }
+    if (!areas_.set(begin, end, FakeAreas::kHole)) return false;
     const auto range = std::prev(live_.upper_bound(begin));
     const std::uintptr_t range_end = range->second;
     range->second = begin;
@@ -266,6 +323,7 @@ class FakePlatformOn {
   System os_;
   std::array<Kind, static_cast<std::size_t>(Call::kCount)> kinds_{};
   std::map<std::uintptr_t, std::uintptr_t> live_;
+  FakeAreas areas_;
   std::array<std::size_t, 2> advised_{};
   std::uint64_t failures_ = 0;
   std::uint64_t foreign_ = 0;

@@ -51,10 +51,12 @@ void* map_aligned(std::size_t bytes, std::size_t alignment, int protection) noex
   if (wide == nullptr) return nullptr;
   const auto begin = reinterpret_cast<std::uintptr_t>(wide);
   const auto aligned = static_cast<std::uintptr_t>(round_up(begin, alignment));
-  if (aligned != begin) munmap(wide, aligned - begin);
   const std::size_t rest = begin + alignment - aligned;
-  if (rest != 0) munmap(reinterpret_cast<void*>(aligned + bytes), rest);
-  return reinterpret_cast<void*>(aligned);
+  const bool cut = (aligned == begin || munmap(wide, aligned - begin) == 0) &&
+                   (rest == 0 || munmap(reinterpret_cast<void*>(aligned + bytes), rest) == 0);
+  if (cut) return reinterpret_cast<void*>(aligned);
+  munmap(wide, bytes + alignment);  // no mapping left to cut it out with
+  return nullptr;
 }
 
 // Valgrind's client request RUNNING_ON_VALGRIND: on a processor, a sequence without effect.
@@ -83,6 +85,18 @@ std::size_t reservation_max() noexcept {
   const std::size_t most = limited ? limit.rlim_cur / 4 : ~std::size_t{0};
   constexpr std::size_t kOnValgrind = std::size_t{4} << 30;
   return most > kOnValgrind && runs_on_valgrind() ? kOnValgrind : most;
+}
+
+// Calls visit(text, length) for each piece of a file; false when it cannot be opened.
+template <class Visit>
+bool read_file(const char* path, Visit&& visit) noexcept {
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  char piece[2048];
+  ssize_t got = 0;
+  while ((got = read(fd, piece, sizeof piece)) > 0) visit(piece, static_cast<std::size_t>(got));
+  close(fd);
+  return true;
 }
 
 // The environment as the kernel handed it over, for calls before libc's own start-up.
@@ -132,9 +146,12 @@ void* LinuxPlatform::reserve(std::size_t bytes, std::size_t alignment) noexcept 
 
 bool LinuxPlatform::commit(void* at, std::size_t bytes) noexcept {
   const ErrnoKeeper keep;
-  if (mprotect(at, bytes, PROT_READ | PROT_WRITE) != 0) return false;
+  return mprotect(at, bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+void LinuxPlatform::reveal(void* at, std::size_t bytes) noexcept {
+  const ErrnoKeeper keep;
   madvise(at, bytes, MADV_DODUMP);
-  return true;
 }
 
 bool LinuxPlatform::purge(void* at, std::size_t bytes) noexcept {
@@ -147,11 +164,11 @@ bool LinuxPlatform::guard(void* at, std::size_t bytes) noexcept {
   return madvise(at, bytes, MADV_GUARD_INSTALL) == 0;
 }
 
-void LinuxPlatform::unguard(void* at, std::size_t bytes) noexcept {
+bool LinuxPlatform::unguard(void* at, std::size_t bytes) noexcept {
   const ErrnoKeeper keep;
-  if (madvise(at, bytes, MADV_GUARD_REMOVE) == 0) return;
+  if (madvise(at, bytes, MADV_GUARD_REMOVE) == 0) return true;
   // A filter for system calls that came after start, say: the range is mapped anew.
-  mmap(at, bytes, PROT_READ | PROT_WRITE, kPrivate | MAP_FIXED, -1, 0);
+  return mmap(at, bytes, PROT_READ | PROT_WRITE, kPrivate | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
 void* LinuxPlatform::map(std::size_t bytes, std::size_t alignment) noexcept {
@@ -170,9 +187,10 @@ void* LinuxPlatform::sparse(std::size_t bytes) noexcept {
   return nullptr;
 }
 
-void LinuxPlatform::unsparse(void* at, std::size_t bytes) noexcept {
+bool LinuxPlatform::unsparse(void* at, std::size_t bytes) noexcept {
   const std::size_t page = page_bytes();
-  unmap(static_cast<char*>(at) - page, static_cast<std::size_t>(round_up(bytes, page)) + 2 * page);
+  return unmap(static_cast<char*>(at) - page,
+               static_cast<std::size_t>(round_up(bytes, page)) + 2 * page);
 }
 
 void* LinuxPlatform::remap(void* at, std::size_t bytes, std::size_t new_bytes) noexcept {
@@ -201,9 +219,30 @@ void LinuxPlatform::seal(void* at, std::size_t bytes) noexcept {
   if (mprotect(at, bytes, PROT_READ) == 0) syscall(SYS_mseal, at, bytes, 0);
 }
 
-void LinuxPlatform::unmap(void* at, std::size_t bytes) noexcept {
+bool LinuxPlatform::unmap(void* at, std::size_t bytes) noexcept {
   const ErrnoKeeper keep;
-  munmap(at, bytes);
+  return munmap(at, bytes) == 0;
+}
+
+std::size_t LinuxPlatform::mappings_max() noexcept {
+  const ErrnoKeeper keep;
+  constexpr std::size_t kKernelsDefault = 65530;
+  std::size_t n = 0;
+  read_file("/proc/sys/vm/max_map_count", [&n](const char* text, std::size_t length) {
+    for (std::size_t i = 0; i < length && text[i] >= '0' && text[i] <= '9'; ++i) {
+      n = n * 10 + static_cast<std::size_t>(text[i] - '0');
+    }
+  });
+  return n != 0 ? n : kKernelsDefault;
+}
+
+std::size_t LinuxPlatform::mappings() noexcept {
+  const ErrnoKeeper keep;
+  std::size_t lines = 0;
+  read_file("/proc/self/maps", [&lines](const char* text, std::size_t length) {
+    for (std::size_t i = 0; i < length; ++i) lines += text[i] == '\n' ? 1 : 0;
+  });
+  return lines;
 }
 
 std::size_t LinuxPlatform::page_bytes() noexcept { return static_cast<std::size_t>(getpagesize()); }

@@ -13,17 +13,20 @@ class LinuxPlatform {
   void* reserve(std::size_t bytes, std::size_t alignment) noexcept;
   bool commit(void* at, std::size_t bytes) noexcept;
   bool purge(void* at, std::size_t bytes) noexcept;
+  void reveal(void* at, std::size_t bytes) noexcept;
   bool guard(void* at, std::size_t bytes) noexcept;
-  void unguard(void* at, std::size_t bytes) noexcept;
+  bool unguard(void* at, std::size_t bytes) noexcept;
   void* map(std::size_t bytes, std::size_t alignment) noexcept;
   void* sparse(std::size_t bytes) noexcept;
-  void unsparse(void* at, std::size_t bytes) noexcept;
+  bool unsparse(void* at, std::size_t bytes) noexcept;
   void* remap(void* at, std::size_t bytes, std::size_t new_bytes) noexcept;
   bool protect(void* at, std::size_t bytes) noexcept;
   void advise_huge(void* at, std::size_t bytes, HugeAdvice advice) noexcept;
   bool prefault(void* at, std::size_t bytes) noexcept;
   void seal(void* at, std::size_t bytes) noexcept;
-  void unmap(void* at, std::size_t bytes) noexcept;
+  bool unmap(void* at, std::size_t bytes) noexcept;
+  std::size_t mappings_max() noexcept;  // vm.max_map_count
+  std::size_t mappings() noexcept;      // lines of /proc/self/maps; 0 when it cannot be read
   std::size_t page_bytes() noexcept;
   std::uint64_t random() noexcept;    // from the kernel's generator
   std::uint64_t clock_ms() noexcept;  // monotonic, coarse

@@ -13,6 +13,7 @@
 
 #include "base/bits.h"
 #include "base/memory_limit.h"
+#include "cold/mapping_budget.h"
 #include "config/memory_options.h"
 #include "pal/address_table.h"
 #include "v1/chunk.h"
@@ -31,9 +32,10 @@ class ChunkMap {
   using P = typename C::Platform;
   using Limit = typename C::Limit;
 
-  void init(P& platform, Limit& limit) noexcept {
+  void init(P& platform, Limit& limit, MappingBudget<C>& budget) noexcept {
     platform_ = &platform;
     limit_ = &limit;
+    budget_ = &budget;
     table_.init(platform);
   }
 
@@ -113,6 +115,7 @@ class ChunkMap {
 
  private:
   static constexpr std::size_t kWarmChunks = 1;
+  static constexpr std::size_t kMappingsPerChunk = 4;  // the cells; the metadata and its guards
 
   std::size_t meta_bytes() const noexcept {
     return static_cast<std::size_t>(round_up(sizeof(Chunk<C>), platform_->page_bytes()));
@@ -142,18 +145,19 @@ class ChunkMap {
 
   Chunk<C>* map_charged_chunk() noexcept {
     void* const memory = platform_->map(L::kChunkBytes, L::kChunkBytes);
-    if (memory == nullptr) return nullptr;
     // Smaller than a huge page; but next to other mappings it may become part of one.
-    if (options_.huge == HugePages::kNever) {
+    if (memory != nullptr && options_.huge == HugePages::kNever) {
       platform_->advise_huge(memory, L::kChunkBytes, HugeAdvice::kAvoid);
     }
-    void* const meta = platform_->sparse(sizeof(Chunk<C>));
+    void* const meta = memory == nullptr ? nullptr : platform_->sparse(sizeof(Chunk<C>));
     const auto base = reinterpret_cast<std::uintptr_t>(memory);
     if (meta == nullptr || table_.insert({base, meta}) == nullptr) {
-      platform_->unmap(memory, L::kChunkBytes);
+      if (memory != nullptr) platform_->unmap(memory, L::kChunkBytes);
       if (meta != nullptr) platform_->unsparse(meta, sizeof(Chunk<C>));
+      budget_->refused();
       return nullptr;
     }
+    budget_->add(kMappingsPerChunk);
     auto* const chunk = static_cast<Chunk<C>*>(meta);
     chunk->base = base;
     chunk->free_cells = L::all_cells();
@@ -162,13 +166,19 @@ class ChunkMap {
     return chunk;
   }
 
+  // 0 when the system refuses: the chunk then stays, for use, without memory.
   std::size_t unmap_chunk(Chunk<C>* chunk) noexcept {
     const std::uintptr_t base = chunk->base;
+    if (!platform_->unmap(reinterpret_cast<void*>(base), L::kChunkBytes)) {
+      purge_cells(chunk);
+      return 0;
+    }
     lists_[chunk->listed].remove(chunk);
     table_.erase(table_.find(base));
     --empty_chunks_;
-    platform_->unsparse(chunk, sizeof(Chunk<C>));
-    platform_->unmap(reinterpret_cast<void*>(base), L::kChunkBytes);
+    budget_->remove(kMappingsPerChunk);
+    // Refused, it is lost as address space, not as memory.
+    if (!platform_->unsparse(chunk, sizeof(Chunk<C>))) platform_->purge(chunk, sizeof(Chunk<C>));
     limit_->refund(Holder::kChunks, L::kChunkBytes);
     return L::kChunkBytes + meta_bytes();
   }
@@ -186,6 +196,7 @@ class ChunkMap {
 
   P* platform_ = nullptr;
   Limit* limit_ = nullptr;
+  MappingBudget<C>* budget_ = nullptr;
   MemoryOptions options_{};
   AddressTable<P, ChunkRecord> table_;
   std::array<List<Chunk<C>>, L::kOrders + 1> lists_;  // by Chunk::listed; [0] is not used

@@ -47,9 +47,9 @@ class RunHeap {
   using P = typename C::Platform;
   using Entry = typename Run<C>::Entry;
 
-  void init(P& platform, typename C::Limit& limit) noexcept {
+  void init(P& platform, typename C::Limit& limit, MappingBudget<C>& budget) noexcept {
     limit_ = &limit;
-    chunks_.init(platform, limit);
+    chunks_.init(platform, limit, budget);
   }
   void set_options(const MemoryOptions& options) noexcept { chunks_.set_options(options); }
 

@@ -28,10 +28,11 @@ class V1Heap {
 
   constexpr V1Heap() noexcept = default;
 
-  void init(typename C::Platform& platform, typename C::Limit& limit) noexcept {
+  void init(typename C::Platform& platform, typename C::Limit& limit,
+            MappingBudget<C>& budget) noexcept {
     const LockGuard<C> guard(lock_);
-    tiny_.init(platform, limit);
-    pool_.init(platform, limit);
+    tiny_.init(platform, limit, budget);
+    pool_.init(platform, limit, budget);
   }
 
   // Before the first use.

@@ -1,5 +1,6 @@
 // How many mappings a mixed heap of 4 GiB costs, of the 65,530 that a process may have. Every block
-// is touched once, so that the memory itself is a fraction of it. CITIZEN_GIB=4 by default.
+// is touched once, so that the memory itself is a fraction of it. CITIZEN_GIB=4 by default. With
+// no_guards.cc preloaded as well, on a kernel whose guards cost mappings: a quarter may be theirs.
 #include <vector>
 
 #include "citizen.h"
@@ -29,6 +30,8 @@ int main() {
   std::printf(
       "%zu GiB in %zu blocks: %zu mappings, %zu with every other block freed, %zu with none\n",
       bytes >> 30, blocks.size(), all, half, citizen::mappings());
-  citizen::check(all < 10000 && half < 20000, "the heap uses up the process's mappings");
+  const bool dear = std::strstr(std::getenv("LD_PRELOAD"), "no_guards") != nullptr;
+  citizen::check(all < (dear ? 20000u : 10000u) && half < (dear ? 30000u : 20000u),
+                 "the heap uses up the process's mappings");
   return 0;
 }

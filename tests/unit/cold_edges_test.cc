@@ -40,12 +40,14 @@ struct Box {
   EarlyPlatform platform;
   Arena<C> arena;
   typename C::Limit limit;
+  MappingBudget<C> mappings;
   ColdBox<C> cold;
   std::unique_ptr<Context<C>> context = std::make_unique<Context<C>>();
 
   Box() {
     arena.init(platform);
-    cold.init(platform, arena, limit);
+    mappings.init(platform);
+    cold.init(platform, arena, limit, mappings);
   }
   SoPage<C>* borrow(std::size_t n) {
     return cold.refill_page(bin_of<C>(n), {context.get(), nullptr});

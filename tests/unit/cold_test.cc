@@ -266,8 +266,10 @@ TEST(ColdWarm, PagesThatAreBeingPurgedCannotBeBorrowed) {
   Arena<Meanwhile> arena;
   arena.init(platform);
   Meanwhile::Limit limit;
+  MappingBudget<Meanwhile> mappings;
+  mappings.init(platform);
   ColdBox<Meanwhile> cold;
-  cold.init(platform, arena, limit);
+  cold.init(platform, arena, limit, mappings);
   cold.set_warm_cap(3, 1);  // some pages stay warm: the superslab is purged in part
   auto context = std::make_unique<Context<Meanwhile>>();
   const auto borrow = [&](std::size_t size) {
@@ -365,8 +367,10 @@ TEST(ColdRefusal, NoTableNoBox) {
   arena.init(platform);
   platform.fail_after(Call::kSparse, 0);
   Small::Limit limit;
+  MappingBudget<Small> mappings;
+  mappings.init(platform);
   ColdBox<Small> cold;
-  EXPECT_FALSE(cold.init(platform, arena, limit));
+  EXPECT_FALSE(cold.init(platform, arena, limit, mappings));
 }
 
 TEST(ColdGuards, EveryPageEndsInOneAndTheyOutliveRetirement) {
@@ -385,6 +389,96 @@ TEST(ColdGuards, EveryPageEndsInOneAndTheyOutliveRetirement) {
   box.borrow_many(bin_of<Full>(80), 2);  // another bin, the same page size
   EXPECT_EQ(box.platform.calls(Call::kGuard), guards) << "still there";
   EXPECT_EQ(FakePlatform::is_readable(bytes_of(*pages[0]) + kFullPage - 1), !guards_work());
+}
+
+bool readable_before(std::uintptr_t end) {
+  return FakePlatform::is_readable(reinterpret_cast<const char*>(end - 4096)) ||
+         FakePlatform::is_readable(reinterpret_cast<const char*>(end - 1));
+}
+
+// Where the system has no guards that cost nothing, protection does it, within the budget.
+TEST(ColdGuards, ByProtectionWhereTheSystemHasNone) {
+  Boxes<Full> box;
+  box.platform.fail_after(Call::kGuard, 0);
+  const auto bin = bin_of<Full>(64);
+  SoPage<Full>* const page = box.borrow(bin);
+  ASSERT_NE(page, nullptr);
+  EXPECT_FALSE(readable_before(page->base + kFullPage));
+  EXPECT_TRUE(
+      FakePlatform::is_readable(reinterpret_cast<const char*>(page->base + kFullPage - 4097)));
+  EXPECT_EQ(box.mappings.guard_mappings(), 2u);
+  box.cold.retire_page(*page);
+  EXPECT_EQ(box.borrow(bin), page);
+  EXPECT_EQ(box.platform.calls(Call::kProtect), 1u) << "it was still there";
+  box.cold.retire_page(*page);
+  // Pages of another size: the guard would lie in the middle of one.
+  SoPage<Full>* const great = box.borrow(bin_of<Full>(65536));
+  ASSERT_EQ(great->slab_ref, page->slab_ref);
+  EXPECT_TRUE(
+      FakePlatform::is_readable(reinterpret_cast<const char*>(great->base + kFullPage - 1)));
+  EXPECT_EQ(box.platform.calls(Call::kUnguard), 0u) << "there was none of that sort";
+  EXPECT_EQ(box.mappings.guard_mappings(), 2u) << "one back, one for the new page";
+}
+
+TEST(ColdGuards, BeyondTheBudgetPagesGoWithoutAndGetTheirsLater) {
+  Boxes<Full> box;
+  box.platform.fail_after(Call::kGuard, 0);
+  box.platform.set_mappings_max(16);
+  box.mappings.init(box.platform);
+  box.platform.set_mappings_max(FakeAreas::kNoMax);  // the budget alone is what runs short
+  testing::internal::CaptureStderr();
+  std::vector<SoPage<Full>*> pages;
+  for (int i = 0; i < 4; ++i) pages.push_back(box.borrow(bin_of<Full>(64)));
+  EXPECT_NE(testing::internal::GetCapturedStderr(), "");
+  EXPECT_FALSE(readable_before(pages[1]->base + kFullPage));
+  EXPECT_TRUE(readable_before(pages[2]->base + kFullPage));
+  EXPECT_TRUE(readable_before(pages[3]->base + kFullPage));
+  box.mappings.give_guards(1);
+  box.cold.retire_page(*pages[2]);
+  ASSERT_EQ(box.borrow(bin_of<Full>(64)), pages[2]);
+  EXPECT_FALSE(readable_before(pages[2]->base + kFullPage));
+}
+
+TEST(ColdGuards, ARefusedProtectionCostsNoBudget) {
+  Boxes<Full> box;
+  box.platform.fail_after(Call::kGuard, 0);
+  box.platform.fail_after(Call::kProtect, 0);
+  SoPage<Full>* const page = box.borrow(bin_of<Full>(64));
+  ASSERT_NE(page, nullptr);
+  EXPECT_TRUE(readable_before(page->base + kFullPage));
+  EXPECT_EQ(box.mappings.guard_mappings(), 0u);
+  box.cold.retire_page(*page);
+  box.borrow(bin_of<Full>(65536));
+  EXPECT_EQ(box.mappings.guard_mappings(), 0u) << "none was there to be given back";
+}
+
+// A guard of the old layout that the system will not take away would lie in the middle of a page.
+TEST(ColdGuards, ThatCannotBeRemovedKeepTheSuperslabFromOtherPages) {
+  for (const bool cheap : {false, true}) {
+    Boxes<Full> box;
+    if (!cheap) box.platform.fail_after(Call::kGuard, 0);
+    SoPage<Full>* const page = box.borrow(bin_of<Full>(64));
+    box.cold.retire_page(*page);
+    box.platform.fail_nth(cheap ? Call::kUnguard : Call::kCommit, 1);
+    EXPECT_EQ(box.borrow(bin_of<Full>(65536)), nullptr);
+    EXPECT_EQ(box.cold.tier_of(page->slab_ref), Tier::kFree);
+    SoPage<Full>* const great = box.borrow(bin_of<Full>(65536));
+    ASSERT_NE(great, nullptr) << "the next try succeeds";
+    EXPECT_EQ(great->slab_ref, page->slab_ref);
+    EXPECT_EQ(box.cold.tier_of(page->slab_ref), Tier::kHot);
+  }
+}
+
+// All superslabs together are one mapping, so that there is always one more for the next.
+TEST(ColdMappings, SuperslabsSideBySideAreOne) {
+  Boxes<Full> box;
+  const std::size_t before = box.platform.mappings();
+  for (std::uint32_t i = 0; i < 40 * 32; ++i) ASSERT_NE(box.borrow(bin_of<Full>(64)), nullptr);
+  EXPECT_EQ(box.cold.superslabs_used(), 40u);
+  EXPECT_EQ(box.platform.mappings(), before + 2);
+  box.platform.set_mappings_max(before + 2);
+  for (std::uint32_t i = 0; i < 40 * 32; ++i) ASSERT_NE(box.borrow(bin_of<Full>(64)), nullptr);
+  EXPECT_EQ(box.platform.short_of_mappings(), 0u);
 }
 
 TEST(ColdGuards, NoneWhereTheFlavourHasNone) {

@@ -104,6 +104,72 @@ TEST(FakePlatform, ProtectHidesAndCommitShows) {
   EXPECT_TRUE(FakePlatform::is_readable(p));
 }
 
+// What the kernel would count: neighbours alike are one mapping, a hole or a difference parts them.
+TEST(FakePlatform, CountsMappingsAsTheKernelDoes) {
+  FakePlatform platform;
+  char* const p = bytes_at(platform.map(5 * kPage, kPage));
+  EXPECT_EQ(platform.mappings(), 1u);
+  EXPECT_TRUE(platform.protect(p + kPage, kPage));
+  EXPECT_EQ(platform.mappings(), 3u);
+  EXPECT_TRUE(platform.protect(p + 2 * kPage, kPage));
+  EXPECT_EQ(platform.mappings(), 3u);
+  EXPECT_TRUE(platform.unmap(p + 4 * kPage, kPage));
+  EXPECT_EQ(platform.mappings(), 3u);
+  EXPECT_TRUE(platform.commit(p, 4 * kPage));
+  EXPECT_EQ(platform.mappings(), 1u);
+  platform.guard(p, kPage);
+  EXPECT_EQ(platform.mappings(), 1u) << "a guard costs none";
+  EXPECT_TRUE(platform.unmap(p + kPage, kPage));
+  EXPECT_EQ(platform.mappings(), 2u);
+  EXPECT_TRUE(platform.unmap(p, kPage));
+  EXPECT_TRUE(platform.unmap(p + 2 * kPage, 2 * kPage));
+  EXPECT_EQ(platform.mappings(), 0u);
+}
+
+TEST(FakePlatform, CommittedNeighboursAreOneMappingOnlyIfRevealedTogether) {
+  FakePlatform platform;
+  char* const p = bytes_at(platform.reserve(8 * kPage, kPage));
+  EXPECT_EQ(platform.mappings(), 1u);
+  platform.reveal(p, 4 * kPage);
+  EXPECT_EQ(platform.mappings(), 2u);
+  EXPECT_TRUE(platform.commit(p, kPage));
+  EXPECT_TRUE(platform.commit(p + kPage, kPage));
+  EXPECT_EQ(platform.mappings(), 3u);
+  EXPECT_TRUE(platform.commit(p + 2 * kPage, 2 * kPage));
+  EXPECT_EQ(platform.mappings(), 2u);
+  EXPECT_TRUE(platform.commit(p + 4 * kPage, kPage));
+  EXPECT_EQ(platform.mappings(), 3u) << "not revealed: no part of its neighbour";
+}
+
+TEST(FakePlatform, RefusesWhatWouldExceedTheCapOnMappings) {
+  FakePlatform platform;
+  char* const p = bytes_at(platform.map(5 * kPage, kPage));
+  platform.set_mappings_max(2);
+  EXPECT_EQ(platform.mappings_max(), 2u);
+  EXPECT_FALSE(platform.protect(p + kPage, kPage));
+  EXPECT_TRUE(FakePlatform::is_readable(p + kPage));
+  EXPECT_TRUE(platform.protect(p, kPage)) << "at the end it costs one, not two";
+  EXPECT_FALSE(platform.unmap(p + 2 * kPage, kPage)) << "a hole costs one";
+  EXPECT_TRUE(platform.is_live(p + 2 * kPage, kPage));
+  EXPECT_TRUE(platform.unmap(p + 4 * kPage, kPage));
+  EXPECT_EQ(platform.sparse(kPage), nullptr);
+  EXPECT_EQ(platform.short_of_mappings(), 3u);
+  EXPECT_EQ(platform.live_bytes(), 4 * kPage) << "what was refused is not there";
+  EXPECT_EQ(platform.foreign_calls(), 0u);
+}
+
+// The real one: what this process may have and has.
+TEST(LinuxPlatform, KnowsHowManyMappingsThereAre) {
+  LinuxPlatform linux;
+  EXPECT_GT(linux.mappings_max(), 1000u);
+  const std::size_t before = linux.mappings();
+  ASSERT_GT(before, 10u);
+  char* const p = bytes_at(linux.map(64 * kPage, kPage));
+  for (std::size_t i = 1; i < 64; i += 2) ASSERT_TRUE(linux.protect(p + i * kPage, kPage));
+  EXPECT_GE(linux.mappings(), before + 62);
+  EXPECT_TRUE(linux.unmap(p, 64 * kPage));
+}
+
 TEST(FakePlatform, TimeAndRandomnessRepeat) {
   FakePlatform a(7), b(7), c(8);
   EXPECT_EQ(a.random(), b.random());

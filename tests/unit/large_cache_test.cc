@@ -95,7 +95,10 @@ TEST(MappingCache, BoundsTheNumberToo) {
 template <class C>
 class LargeCache : public testing::Test {
  protected:
-  LargeCache() { heap_.init(platform_, limit_); }
+  LargeCache() {
+    budget_.init(platform_);
+    heap_.init(platform_, limit_, budget_);
+  }
   ~LargeCache() override { EXPECT_EQ(platform_.foreign_calls(), 0u); }
 
   static constexpr std::size_t kGuards = C::kMitigations.guard_pages ? 2 * kPage : 0;
@@ -107,6 +110,7 @@ class LargeCache : public testing::Test {
 
   FakePlatform platform_;
   typename C::Limit limit_;
+  MappingBudget<C> budget_;
   large::LargeHeap<C> heap_;
 };
 using Configs = testing::Types<Hardened, Perf>;
@@ -225,8 +229,10 @@ TYPED_TEST(LargeCache, IsGivenUpWhenTheSystemRunsOut) {
 TEST(LargeCacheHardened, ABlockThatCannotBeHiddenOrShownIsNotKept) {
   FakePlatform platform;
   MemoryLimit<StdWorld> limit;
+  MappingBudget<Hardened> budget;
+  budget.init(platform);
   large::LargeHeap<Hardened> heap;
-  heap.init(platform, limit);
+  heap.init(platform, limit, budget);
   void* const p = heap.allocate(kMiB, kPage);
   platform.fail_nth(Call::kProtect, 1);
   heap.deallocate(ClientPtr(p));

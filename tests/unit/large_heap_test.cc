@@ -31,7 +31,10 @@ class LargeHeap : public testing::Test {
  protected:
   static constexpr bool kGuards = C::kMitigations.guard_pages;
 
-  LargeHeap() { heap_.init(platform_, limit_); }
+  LargeHeap() {
+    budget_.init(platform_);
+    heap_.init(platform_, limit_, budget_);
+  }
   ~LargeHeap() override { EXPECT_EQ(platform_.foreign_calls(), 0u); }
 
   char* take(std::size_t n, std::size_t alignment = kPage) {
@@ -56,6 +59,7 @@ class LargeHeap : public testing::Test {
 
   FakePlatform platform_;
   typename C::Limit limit_;
+  MappingBudget<C> budget_;
   large::LargeHeap<C> heap_;
 };
 using Configs = testing::Types<Hardened, Perf>;
@@ -325,8 +329,10 @@ TYPED_TEST(LargeHeap, ForkHooksHoldTheLock) {
 TEST(LargeHeapGuards, GuardsThatCostMappingsAreBudgeted) {
   FakePlatform platform;
   MemoryLimit<StdWorld> limit;
+  MappingBudget<Hardened> budget;
+  budget.init(platform);
   large::LargeHeap<Hardened> heap;
-  heap.init(platform, limit);
+  heap.init(platform, limit, budget);
   platform.fail_after(Call::kGuard, 0);
   platform.fail_after(Call::kUnguard, 0);
   std::vector<void*> blocks;
@@ -334,7 +340,7 @@ TEST(LargeHeapGuards, GuardsThatCostMappingsAreBudgeted) {
     blocks.push_back(heap.allocate(kPage, kPage));
     ASSERT_NE(blocks.back(), nullptr);
   }
-  EXPECT_EQ(platform.calls(Call::kProtect), 16384u);
+  EXPECT_EQ(platform.calls(Call::kProtect), 65530u / 4 / 2) << "two mappings each";
   for (void* const p : blocks) heap.deallocate(ClientPtr(p));
   heap.trim();
   const std::uint64_t before = platform.calls(Call::kProtect);
@@ -342,10 +348,131 @@ TEST(LargeHeapGuards, GuardsThatCostMappingsAreBudgeted) {
   EXPECT_EQ(platform.calls(Call::kProtect), before + 2);
 }
 
+// A hole costs a mapping: with none left, what is freed stays, without its memory, for another use.
+TYPED_TEST(LargeHeap, WhatCannotBeUnmappedIsKeptWithoutMemory) {
+  char* const p = this->take(40 * kMiB);
+  std::memset(p, 1, 40 * kMiB);
+  this->platform_.fail_after(Call::kUnmap, 0);
+  EXPECT_EQ(this->give(p), Fault::kNone);
+  EXPECT_EQ(this->heap_.live_blocks(), 0u);
+  EXPECT_EQ(this->heap_.stuck_blocks(), 1u);
+  EXPECT_EQ(this->heap_.resize(ClientPtr(p), kMiB), nullptr);
+  EXPECT_EQ(this->diagnose(p), Fault::kDoubleFree);
+  EXPECT_EQ(this->diagnose(p + 16), Fault::kNotMine) << "it is no block";
+  this->expect_accounted();
+  if (TypeParam::kMitigations.check_frees) {
+    EXPECT_FALSE(FakePlatform::is_readable(p));
+  } else {
+    EXPECT_EQ(p[kMiB], 0) << "the memory is gone";
+  }
+  EXPECT_NE(this->take(20 * kMiB), p) << "far too long";
+  char* const q = this->take(39 * kMiB);
+  EXPECT_EQ(q, p);
+  EXPECT_EQ(q[kMiB], 0);
+  std::memset(q, 2, 39 * kMiB);
+  EXPECT_EQ(this->heap_.stuck_blocks(), 0u);
+  EXPECT_EQ(this->give(q), Fault::kNone);
+  EXPECT_EQ(this->heap_.trim(), 0u) << "still refused";
+  this->platform_.stop_failing();
+  EXPECT_EQ(this->heap_.trim(), 40 * kMiB + (this->kGuards ? 2 * kPage : 0));
+  EXPECT_EQ(this->heap_.stuck_blocks(), 0u);
+}
+
+TYPED_TEST(LargeHeap, StuckBlocksServeOnlyWhatTheyAreAlignedFor) {
+  char* const p = this->take(40 * kMiB);
+  const std::uintptr_t address = ClientPtr(p).address();
+  const std::size_t beyond = 2 * (address & (~address + 1));  // twice what it is aligned to
+  this->platform_.fail_after(Call::kUnmap, 0);
+  EXPECT_EQ(this->give(p), Fault::kNone);
+  ASSERT_EQ(this->heap_.stuck_blocks(), 1u);
+  char* const q = this->take(40 * kMiB, beyond);
+  EXPECT_NE(q, p);
+  EXPECT_EQ(ClientPtr(q).address() % beyond, 0u);
+  EXPECT_EQ(this->take(40 * kMiB), p);
+}
+
+// What cannot be cut off a new mapping or a shrunk one belongs to it, and goes with it.
+TYPED_TEST(LargeHeap, WhatCannotBeCutOffStaysWithTheBlock) {
+  this->platform_.fail_after(Call::kUnmap, 0);
+  char* const p = this->take(kMiB, 4 * kMiB);
+  ASSERT_NE(p, nullptr);
+  EXPECT_EQ(ClientPtr(p).address() % (4 * kMiB), 0u);
+  this->expect_guarded(p);
+  this->expect_accounted();
+  char* const q = this->take(4 * kMiB);
+  std::memset(q, 1, 4 * kMiB);
+  EXPECT_EQ(this->resize(q, kMiB), q);
+  EXPECT_EQ(this->heap_.locate(ClientPtr(q)).block_size, 4 * kMiB);
+  EXPECT_EQ(q[kMiB - 1], 1);
+  EXPECT_EQ(q[2 * kMiB], 0) << "its tail has no memory";
+  this->platform_.stop_failing();
+  EXPECT_EQ(this->give(p), Fault::kNone);
+  EXPECT_EQ(this->give(q), Fault::kNone);
+  this->heap_.trim();
+  this->expect_accounted();
+}
+
+// More than one batch, of which the first try fails.
+TYPED_TEST(LargeHeap, TrimTriesEveryStuckBlock) {
+  std::vector<char*> blocks;
+  for (int i = 0; i < 200; ++i) blocks.push_back(this->take(33 * kMiB));
+  this->platform_.fail_after(Call::kUnmap, 0);
+  for (char* const p : blocks) EXPECT_EQ(this->give(p), Fault::kNone);
+  ASSERT_EQ(this->heap_.stuck_blocks(), 200u);
+  this->platform_.fail_nth(Call::kUnmap, 1);
+  this->heap_.trim();
+  EXPECT_EQ(this->heap_.stuck_blocks(), 1u);
+  this->heap_.trim();
+  EXPECT_EQ(this->heap_.stuck_blocks(), 0u);
+  this->expect_accounted();
+}
+
+TYPED_TEST(LargeHeap, ABlockHiddenInTheCacheIsUsableAfterItGotStuck) {
+  char* const p = this->take(8 * kMiB);
+  EXPECT_EQ(this->give(p), Fault::kNone);
+  this->platform_.fail_after(Call::kUnmap, 0);
+  this->heap_.trim();
+  ASSERT_EQ(this->heap_.stuck_blocks(), 1u);
+  EXPECT_EQ(this->take(8 * kMiB), p);
+  std::memset(p, 1, 8 * kMiB);
+}
+
+TYPED_TEST(LargeHeap, AHiddenBlockThatCannotBeShownAgainIsNotUsed) {
+  if (!TypeParam::kMitigations.check_frees) return;
+  char* const p = this->take(40 * kMiB);
+  this->platform_.fail_after(Call::kUnmap, 0);
+  EXPECT_EQ(this->give(p), Fault::kNone);
+  this->platform_.fail_nth(Call::kUnguard, 1);
+  char* const q = this->take(40 * kMiB);
+  EXPECT_NE(q, p);
+  std::memset(q, 1, 40 * kMiB);
+  EXPECT_EQ(this->heap_.stuck_blocks(), 1u);
+}
+
+TEST(LargeHeapGuards, AShrunkBlockPaysForTheGuardsItHas) {
+  FakePlatform platform;
+  MappingBudget<Hardened> budget;
+  budget.init(platform);
+  MemoryLimit<StdWorld> limit;
+  large::LargeHeap<Hardened> heap;
+  heap.init(platform, limit, budget);
+  platform.fail_after(Call::kGuard, 0);
+  void* p = heap.allocate(8 * kMiB, kPage);
+  EXPECT_EQ(budget.guard_mappings(), 4u);
+  for (std::size_t mib = 7; mib > 0; --mib) p = heap.resize(ClientPtr(p), mib * kMiB);
+  EXPECT_EQ(budget.guard_mappings(), 4u);
+  p = heap.resize(ClientPtr(p), 16 * kMiB);
+  EXPECT_LE(budget.guard_mappings(), 4u);
+  heap.deallocate(ClientPtr(p));
+  heap.trim();
+  EXPECT_EQ(budget.guard_mappings(), 0u);
+}
+
 TEST(LargeHeapStart, IsConstantInitialized) {
   FakePlatform platform;
   MemoryLimit<StdWorld> limit;
-  constant_initialized.init(platform, limit);
+  MappingBudget<Hardened> budget;
+  constant_initialized.init(platform, limit, budget);
   EXPECT_EQ(constant_initialized.locate(ClientPtr(&platform)).fault, Fault::kNotMine);
 }
 

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::size_t kSuperslab = Small::Sizes::kSuperslabBytes;
 constexpr std::size_t kLarge = Small::Geometry::kBlockMax + 1;
+constexpr std::size_t kSlabsAhead = 512;  // the part of the arena that is advised at once
 
 // An allocator that was started with the options.
 template <class C>
@@ -32,6 +34,10 @@ class OptionedOf {
   std::size_t wanted() { return heap_->platform().advised(HugeAdvice::kUse); }
   std::size_t unwanted() { return heap_->platform().advised(HugeAdvice::kAvoid); }
   std::uint64_t calls(Call kind) { return heap_->platform().calls(kind); }
+  std::size_t advised_ahead() {
+    return std::min<std::size_t>((*heap_).arena().superslabs(), kSlabsAhead) *
+           C::Sizes::kSuperslabBytes;
+  }
   Survey survey() {
     Survey s;
     Surveyor<C>(*heap_).run(Patience::kWaits, s);
@@ -64,9 +70,10 @@ TEST(HugePageOptions, TheSystemsSettingIsLeftAlone) {
 TEST(HugePageOptions, NeverIsSaidOfAllThatHoldsBlocks) {
   Optioned heap({HugePages::kNever, Prefault::kNo});
   heap.take(1024);
-  EXPECT_EQ(heap.unwanted(), kSuperslab);
+  const std::size_t ahead = heap.advised_ahead();
+  EXPECT_EQ(heap.unwanted(), ahead);
   void* const large = heap.take(kLarge);
-  EXPECT_EQ(heap.unwanted(), kSuperslab + heap.survey().large_mapped);
+  EXPECT_EQ(heap.unwanted(), ahead + heap.survey().large_mapped);
   heap.give(large);
   EXPECT_EQ(heap.wanted(), 0u);
   Optioned v1({HugePages::kNever, Prefault::kNo}, v1_alone());
@@ -78,7 +85,7 @@ TEST(HugePageOptions, NeverIsSaidOfAllThatHoldsBlocks) {
 TEST(HugePageOptions, MadviseAsksAndKeepsGuards) {
   FullOptioned heap({HugePages::kMadvise, Prefault::kNo});
   heap.take(1024);
-  EXPECT_EQ(heap.wanted(), Full::Sizes::kSuperslabBytes);
+  EXPECT_EQ(heap.wanted(), heap.advised_ahead());
   EXPECT_EQ(heap.calls(Call::kGuard), 1u);
   EXPECT_EQ(heap.unwanted(), 0u);
 }
@@ -86,7 +93,7 @@ TEST(HugePageOptions, MadviseAsksAndKeepsGuards) {
 TEST(HugePageOptions, AlwaysLeavesOutGuardsInSuperslabsOnly) {
   FullOptioned heap({HugePages::kAlways, Prefault::kNo});
   heap.take(1024);
-  EXPECT_EQ(heap.wanted(), Full::Sizes::kSuperslabBytes);
+  EXPECT_EQ(heap.wanted(), heap.advised_ahead());
   EXPECT_EQ(heap.calls(Call::kGuard), 0u);
   heap.take(Full::Geometry::kBlockMax + 1);
   EXPECT_EQ(heap.calls(Call::kGuard), 2u);
@@ -104,6 +111,31 @@ TEST(HugePageOptions, OnlyMappingsThatCanHoldOneAreAskedFor) {
   v1.take(1024);
   EXPECT_EQ(v1.wanted(), 0u);
   EXPECT_EQ((*heap).platform().foreign_calls(), 0u);
+}
+
+// Before the first superslab of a part of the arena is committed: each is then of one mapping with
+// the one before it.
+TEST(HugePageOptions, SuperslabsAreAdvisedOnceAndAhead) {
+  Boxes<Small> boxes;
+  boxes.cold.set_options({HugePages::kMadvise, Prefault::kNo});
+  boxes.platform.fail_nth(Call::kCommit, 1);
+  EXPECT_EQ(boxes.borrow(bin_of<Small>(1024)), nullptr);
+  EXPECT_EQ(boxes.platform.calls(Call::kAdviseHuge), 1u);
+  while (boxes.cold.superslabs_used() < 4) ASSERT_NE(boxes.borrow(bin_of<Small>(1024)), nullptr);
+  EXPECT_EQ(boxes.platform.calls(Call::kAdviseHuge), 2u) << "the one refused is tried again";
+  const std::size_t slabs = std::min<std::size_t>(boxes.arena.superslabs(), kSlabsAhead);
+  EXPECT_EQ(boxes.platform.advised(HugeAdvice::kUse), 2 * slabs * kSuperslab);
+  EXPECT_EQ(boxes.platform.calls(Call::kReveal), 2u);
+}
+
+// No guard is there to be taken away when pages of another size come.
+TEST(HugePageOptions, SuperslabsWithoutGuardsChangeTheirLayoutUnasked) {
+  Boxes<Full> boxes;
+  boxes.cold.set_options({HugePages::kAlways, Prefault::kNo});
+  boxes.cold.retire_page(*boxes.borrow(bin_of<Full>(1024)));
+  ASSERT_NE(boxes.borrow(bin_of<Full>(Full::Geometry::kBlockMax)), nullptr);
+  EXPECT_EQ(boxes.cold.superslabs_used(), 1u);
+  EXPECT_EQ(boxes.platform.calls(Call::kUnguard), 0u);
 }
 
 // A superslab that may be backed by a huge page is resident as a whole.

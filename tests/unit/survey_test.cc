@@ -179,6 +179,36 @@ TYPED_TEST(Surveyed, Large) {
   EXPECT_EQ(s.large_mapped + s.large_idle + s.large_allocated + s.large_blocks, 0u);
 }
 
+// Freed, but the system refused to unmap it: address space that is held, without memory.
+TYPED_TEST(Surveyed, StuckLargeBlocks) {
+  void* const kept = this->heap_.take(this->kLarge);
+  void* const p = this->heap_.take(2 * this->kLarge);
+  const Survey before = this->survey();
+  this->allocator().platform().fail_after(Call::kUnmap, 0);
+  this->heap_.give(p);
+  this->allocator().trim(this->heap_.ctx);
+  ASSERT_EQ(this->allocator().large().stuck_blocks(), 1u);
+  Survey s = this->survey();
+  EXPECT_EQ(s.large_blocks, 1u);
+  EXPECT_EQ(s.large_allocated, this->size_of(kept));
+  EXPECT_EQ(s.active(), s.large_allocated);
+  EXPECT_EQ(s.large_mapped, before.large_mapped);
+  EXPECT_EQ(s.large_idle, 0u);
+  EXPECT_EQ(s.resident(), s.large_allocated + s.metadata);
+  void* const again = this->heap_.take(2 * this->kLarge);
+  EXPECT_EQ(again, p) << "the stuck one serves";
+  s = this->survey();
+  EXPECT_EQ(s.large_blocks, 2u);
+  EXPECT_EQ(s.large_allocated, before.large_allocated);
+  EXPECT_EQ(s.large_mapped, before.large_mapped);
+  this->heap_.give(again);
+  this->allocator().trim(this->heap_.ctx);
+  this->allocator().platform().stop_failing();
+  this->allocator().trim(this->heap_.ctx);
+  EXPECT_EQ(this->allocator().large().stuck_blocks(), 0u);
+  EXPECT_LT(this->survey().large_mapped, before.large_mapped);
+}
+
 TYPED_TEST(Surveyed, SnapshotsOfPolicyAreMetadata) {
   const std::size_t before = this->survey().metadata;
   this->use(this->v1_alone());

@@ -34,13 +34,15 @@ struct Boxes {
   FakePlatform platform;
   Arena<C> arena;
   typename C::Limit limit;
+  MappingBudget<C> mappings;
   ColdBox<C> cold;
   std::unique_ptr<Context<C>> context = std::make_unique<Context<C>>();
   Rng rng{7};
 
   Boxes() {
     arena.init(platform);
-    cold.init(platform, arena, limit);
+    mappings.init(platform);
+    cold.init(platform, arena, limit, mappings);
   }
   PageOwner<C> owner(BinIndex bin) { return {context.get(), &context->ultra.front[bin.value()]}; }
   SoPage<C>* borrow(BinIndex bin) { return cold.refill_page(bin, owner(bin)); }

@@ -26,11 +26,15 @@ class V1Chunk : public testing::Test {
   static constexpr std::size_t kCellBytes = v1::Layout<C>::kCellBytes;
   static constexpr unsigned kOrders = v1::Layout<C>::kOrders;
 
-  V1Chunk() { map_.init(platform_, limit_); }
+  V1Chunk() {
+    budget_.init(platform_);
+    map_.init(platform_, limit_, budget_);
+  }
   ~V1Chunk() override { EXPECT_EQ(platform_.foreign_calls(), 0u); }
 
   FakePlatform platform_;
   typename C::Limit limit_;
+  MappingBudget<C> budget_;
   v1::ChunkMap<C> map_;
 };
 using Configs = testing::Types<Production, Small>;
@@ -160,13 +164,35 @@ TYPED_TEST(V1Chunk, TrimPurgesFreeCellsOnce) {
   EXPECT_EQ(memory[b * this->kCellBytes], 'b');
 }
 
+// Unmapping can be refused too: the chunk then waits for its next use, without memory.
+TYPED_TEST(V1Chunk, WhatCannotBeUnmappedStaysForUse) {
+  using Fixture = V1Chunk<TypeParam>;
+  std::size_t first = 0;
+  auto* const chunk = this->map_.take_cells(0, &first);
+  auto* const memory = reinterpret_cast<char*>(chunk->base + first * Fixture::kCellBytes);
+  memory[0] = 1;
+  this->platform_.fail_after(Call::kUnmap, 0);
+  this->map_.give_cells(chunk, first, 0);
+  EXPECT_EQ(this->map_.trim(), 0u);
+  EXPECT_EQ(this->map_.chunks(), 1u);
+  EXPECT_EQ(memory[0], 0) << "purged";
+  EXPECT_EQ(this->map_.take_cells(0, &first), chunk);
+  this->map_.give_cells(chunk, first, 0);
+  this->platform_.stop_failing();
+  this->platform_.fail_after(Call::kUnsparse, 0);
+  EXPECT_GT(this->map_.trim(), 0u);
+  EXPECT_EQ(this->map_.chunks(), 0u);
+}
+
 TYPED_TEST(V1Chunk, AFailedMappingLeavesNothingBehind) {
   for (const Call kind : {Call::kMap, Call::kSparse}) {
     for (std::uint64_t nth = 1; nth <= 2; ++nth) {
       FakePlatform platform;
       MemoryLimit<StdWorld> limit;
+      MappingBudget<TypeParam> budget;
+      budget.init(platform);
       v1::ChunkMap<TypeParam> map;
-      map.init(platform, limit);
+      map.init(platform, limit, budget);
       platform.fail_nth(kind, nth);
       std::size_t first = 0;
       auto* const chunk = map.take_cells(0, &first);

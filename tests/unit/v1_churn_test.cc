@@ -38,7 +38,10 @@ bool intact(const Block& b) {
 template <class C>
 class V1Churn : public testing::Test {
  protected:
-  V1Churn() { heap_.init(platform_, limit_); }
+  V1Churn() {
+    budget_.init(platform_);
+    heap_.init(platform_, limit_, budget_);
+  }
   ~V1Churn() override { EXPECT_EQ(platform_.foreign_calls(), 0u); }
 
   Block take(std::mt19937& random) {
@@ -54,6 +57,7 @@ class V1Churn : public testing::Test {
 
   FakePlatform platform_;
   typename C::Limit limit_;
+  MappingBudget<C> budget_;
   v1::V1Heap<C> heap_;
 };
 using Configs = testing::Types<Production, Small>;

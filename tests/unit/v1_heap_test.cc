@@ -28,7 +28,10 @@ class V1Heap : public testing::Test {
   static constexpr std::size_t kCellBytes = v1::Layout<C>::kCellBytes;
   static constexpr std::size_t kChunkBytes = v1::Layout<C>::kChunkBytes;
 
-  V1Heap() { heap_.init(platform_, limit_); }
+  V1Heap() {
+    budget_.init(platform_);
+    heap_.init(platform_, limit_, budget_);
+  }
   ~V1Heap() override { EXPECT_EQ(platform_.foreign_calls(), 0u); }
 
   static std::vector<BinIndex> bins() {
@@ -47,6 +50,7 @@ class V1Heap : public testing::Test {
 
   FakePlatform platform_;
   typename C::Limit limit_;
+  MappingBudget<C> budget_;
   v1::V1Heap<C> heap_;
 };
 
@@ -189,8 +193,10 @@ TYPED_TEST(V1Heap, SurvivesTheFailureOfAnySingleCall) {
     for (std::uint64_t nth = 1; nth <= 12; ++nth) {
       FakePlatform platform;
       MemoryLimit<StdWorld> limit;
+      MappingBudget<TypeParam> budget;
+      budget.init(platform);
       v1::V1Heap<TypeParam> heap;
-      heap.init(platform, limit);
+      heap.init(platform, limit, budget);
       platform.fail_nth(kind, nth);
       std::vector<void*> blocks;
       for (const BinIndex bin : this->bins()) {
@@ -318,8 +324,10 @@ TYPED_TEST(V1HeapCached, AnEntryThatContradictsTheBitmapIsCorruption) {
 TEST(V1HeapPerf, GoesByTheBitmapWhateverTheEntrySays) {
   FakePlatform platform;
   MemoryLimit<StdWorld> limit;
+  MappingBudget<Perf> budget;
+  budget.init(platform);
   v1::V1Heap<Perf> heap;
-  heap.init(platform, limit);
+  heap.init(platform, limit, budget);
   void* const p = heap.allocate(BinIndex(2));
   heap.entry_of(ClientPtr(p))->store_relaxed(kEntryCached);
   EXPECT_EQ(heap.deallocate(ClientPtr(p)).fault, Fault::kNone);
@@ -332,8 +340,10 @@ TEST(V1HeapPerf, GoesByTheBitmapWhateverTheEntrySays) {
 TEST(V1HeapProduction, MetadataIsAFewPercentOfAddressSpace) {
   FakePlatform platform;
   MemoryLimit<StdWorld> limit;
+  MappingBudget<Production> budget;
+  budget.init(platform);
   v1::V1Heap<Production> heap;
-  heap.init(platform, limit);
+  heap.init(platform, limit, budget);
   std::size_t bytes = 0;
   for (; bytes < (std::size_t{64} << 20); bytes += 1024) {
     ASSERT_NE(heap.allocate(Production::Sizes::bin_of(1024)), nullptr);
@@ -344,7 +354,8 @@ TEST(V1HeapProduction, MetadataIsAFewPercentOfAddressSpace) {
 TEST(V1HeapProduction, IsConstantInitialized) {
   FakePlatform platform;
   MemoryLimit<StdWorld> limit;
-  constant_initialized.init(platform, limit);
+  MappingBudget<Production> budget;
+  constant_initialized.init(platform, limit, budget);
   EXPECT_EQ(constant_initialized.locate(ClientPtr(&platform)).fault, Fault::kNotMine);
 }
 
