@@ -82,9 +82,9 @@ enum class Flavours : unsigned char { kHardened, kBoth };
 // slots poisoned, else production's, and the small one without checks if the target judges that.
 template <class After>
 void run_chosen(const TraceInput& input, Flavours flavours, After&& after) {
-  const unsigned choice = input.header[0] % 4;
-  if (choice == 3) return run_lockstep<model::ProductionHardened>(input, after);
-  if (choice == 2 && flavours == Flavours::kBoth)
+  const unsigned choice = input.header[0] % 8;
+  if (choice == 7) return run_lockstep<model::ProductionHardened>(input, after);
+  if (choice % 4 == 2 && flavours == Flavours::kBoth)
     return run_lockstep<model::SmallPerf>(input, after);
   run_lockstep<SmallPoisoned>(input, after);
 }
