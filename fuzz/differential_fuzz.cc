@@ -114,7 +114,7 @@ class Tenant {
   }
   // Which mapping out of the cache of large ones fits depends on where the kernel had put it, and
   // so do its length and what realloc makes of it: not compared.
-  bool is_large(const void* p) { return heap_->locate(p).block_size > C::Geometry::kBlockMax; }
+  bool is_large(const void* p) { return std::strcmp(heap_->locate(p).heap, "large") == 0; }
   Seen look(const Block& b) {
     const BlockView view = heap_->locate(b.at);
     require(view.fault == Fault::kNone, "a live block is refused");

@@ -21,17 +21,14 @@ class MappingBudget {
   using P = typename C::Platform;
   static constexpr std::size_t kPerGuard = 2;
 
-  void init(P& platform) noexcept {
-    platform_ = &platform;
-    max_ = platform.mappings_max();
-  }
+  void init(P& platform) noexcept { platform_ = &platform; }
 
   // False: the caller goes without a guard.
   bool take_guard() noexcept {
     // Relaxed, here and below: counters only.
     const std::size_t guards = guards_.fetch_add_relaxed(kPerGuard) + kPerGuard;
-    const bool granted = closed_.load_relaxed() == 0 && guards <= max_ / 4 &&
-                         guards + others_.load_relaxed() <= max_ / 2;
+    const bool granted = closed_.load_relaxed() == 0 && guards <= max() / 4 &&
+                         guards + others_.load_relaxed() <= max() / 2;
     if (granted) return true;
     give_guards(1);
     say("runs short: no guard pages behind new pages and large blocks");
@@ -50,7 +47,7 @@ class MappingBudget {
   void refused() noexcept {
     const auto now = static_cast<std::uint32_t>(platform_->clock_ms() / 1000);
     if (said_.load_relaxed() != 0 || counted_.exchange_relaxed(now) == now) return;
-    if (platform_->mappings() + kNearlyNone < max_) return;
+    if (platform_->mappings() + kNearlyNone < max()) return;
     closed_.store_relaxed(1);
     say("is reached: cached blocks are given back, new ones get no guard pages, malloc may fail");
   }
@@ -62,14 +59,19 @@ class MappingBudget {
 
   void say(const char* what) noexcept {
     if (said_.load_relaxed() != 0 || said_.exchange_relaxed(1) != 0) return;
-    report_few_mappings(max_, what);
+    report_few_mappings(max(), what);
+  }
+  // Read when it is first asked for, which most processes never do. Whoever is late reads the same.
+  std::size_t max() noexcept {
+    if (max_.load_relaxed() == 0) max_.store_relaxed(platform_->mappings_max());
+    return max_.load_relaxed();
   }
 
   template <class T>
   using Atomic = typename C::World::template atomic<T>;
 
   P* platform_ = nullptr;
-  std::size_t max_ = 0;
+  Atomic<std::size_t> max_{0};  // 0: not read yet
   Atomic<std::size_t> guards_{0};
   Atomic<std::size_t> others_{0};
   Atomic<std::uint32_t> counted_{0};  // the second of the last count

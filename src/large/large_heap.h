@@ -152,24 +152,14 @@ class LargeHeap {
   // What the memory limit is charged. O(blocks): for audits.
   std::size_t bytes_charged() noexcept {
     const LockGuard<C> guard(lock_);
-    std::size_t bytes = cache_.block_bytes();
-    table_.for_each([&](const Mapping& m) noexcept {
-      bytes += m.use == Use::kBlock ? m.length : 0;
-      return true;
-    });
-    return bytes;
+    return cache_.block_bytes() + live_bytes();
   }
 
   // For a survey (front/survey.h), between try_lock or lock_for_fork and unlock_after_fork.
   bool try_lock() noexcept HAKMEM_UNCHECKED { return lock_.try_lock(); }
   LargeTally tally_locked() noexcept HAKMEM_UNCHECKED {
-    LargeTally tally{table_.count() - stuck_, 0, bytes_live_ + cache_.bytes() + bytes_stuck_,
-                     cache_.bytes(), table_.bytes_mapped()};
-    table_.for_each([&](const Mapping& m) noexcept {
-      tally.live_bytes += m.use == Use::kBlock ? m.length : 0;
-      return true;
-    });
-    return tally;
+    return {table_.count() - stuck_, live_bytes(), bytes_live_ + cache_.bytes() + bytes_stuck_,
+            cache_.bytes(), table_.bytes_mapped()};
   }
 
   // Around fork(): the parent holds the lock, so that the child gets a consistent heap.
@@ -181,6 +171,15 @@ class LargeHeap {
   static constexpr std::size_t kRemembered = 64;  // freed starts, to tell double from invalid free
   static constexpr std::size_t kStuckBatch = 64;
   static constexpr bool kHideCached = C::kMitigations.check_frees;
+
+  std::size_t live_bytes() noexcept HAKMEM_REQUIRES(lock_) {
+    std::size_t bytes = 0;
+    table_.for_each([&](const Mapping& m) noexcept {
+      bytes += m.use == Use::kBlock ? m.length : 0;
+      return true;
+    });
+    return bytes;
+  }
 
   BlockView view_of(ClientPtr p) noexcept HAKMEM_REQUIRES(lock_) {
     const Mapping* const m = table_.find(p.address());
