@@ -34,11 +34,12 @@ class ScriptedCold {
     *free = true;
     return &set_up(static_cast<std::uint32_t>(free - lent_.begin()), bin);
   }
-  void retire_page(Page& page) noexcept {
+  void retire_page(Page& page, std::uint32_t) noexcept {
     require(page.used == 0 && lent_[page.head], "retire of a page that is in use or not lent");
     lent_[page.head] = false;
     page.flags = PageFlag::kRetired;
   }
+  std::size_t purge_unused(Page&) noexcept { return 0; }
   bool is_lent(std::uint32_t page) const { return lent_[page]; }
   std::size_t lent() const {
     return static_cast<std::size_t>(std::count(lent_.begin(), lent_.end(), true));

@@ -84,6 +84,8 @@ class Comparer {
       compare_bin(real, model, b);
       compare_magazine(real, model, b);
     }
+    same({"decay period of context", who}, real.so.seen_period(), model.period);
+    same({"decay period in which was tended context", who}, real.tended_in, model.tended_in);
     same({"bytes towards the ebb of context", who}, real.ebb_bytes, model.ebb_bytes);
     same({"ebb of context", who}, real.ebb_left, model.ebb_left);
     compare_pending(real, model);
@@ -97,6 +99,7 @@ class Comparer {
     same({"max_partial", who, bin}, cls.max_partial, own.max_partial);
     same({"partial_count", who, bin}, cls.partial_count, own.partial.size());
     same({"pages", who, bin}, cls.pages, own.pages);
+    same({"decay period of the magazine", who, bin}, cls.used_in, own.used_in);
     same({"current", who, bin}, cls.current == nullptr ? kNone : cls.current->head, own.current);
     std::uint32_t unit = cls.partial;
     for (std::size_t at = own.partial.size(); at-- > 0 && unit != RealPage::kNoPage;) {
@@ -208,10 +211,27 @@ class Comparer {
          static_cast<std::size_t>(page.place));
     same({"used of page", head}, real.used, page.used);
     same({"carved of page", head}, real.carved, page.carved);
+    same({"decay period in which a slot was taken from page", head}, real.taken_in, page.taken_in);
+    compare_purged(real, page);
     if (!difference_.empty()) return;
     compare_freelist(real, page);
     compare_remote_stack(real, page);
     compare_slots(real, page);
+  }
+
+  // The system may have refused to take memory back.
+  void compare_purged(const RealPage& real, const Page& page) {
+    const std::size_t purged = real.purged.load_relaxed();
+    if (purged > page.purged_max)
+      differ("system pages given back of page", purged, page.purged_max);
+    if (purged < page.purged_min && purges_refused() == 0)
+      differ("system pages given back of page", purged, page.purged_min);
+  }
+  std::size_t purges_refused() {
+    if constexpr (requires { real_.platform().purges_refused(); })
+      return real_.platform().purges_refused();
+    else
+      return 0;
   }
 
   void compare_freelist(const RealPage& real, const Page& page) {

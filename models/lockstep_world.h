@@ -101,7 +101,7 @@ void Lockstep<C, Rules>::trim() {
   const Thread& t = thread();
   const std::size_t bytes = real_->trim(t.real);
   const std::size_t small = model_->trim(t.model);
-  expect(bytes >= small, "trim gives back what is warm");
+  expect(bytes >= small || system_refused(), "trim gives back what is free");
 }
 
 // Gives back what is free, and leaves nothing to do.
@@ -109,7 +109,7 @@ template <class C, class Rules>
 void Lockstep<C, Rules>::purge() {
   const std::size_t bytes = real_->purge();
   const std::size_t small = model_->purge();
-  expect(bytes >= small, "purge gives back what is warm");
+  expect(bytes >= small || system_refused(), "purge gives back what is free");
   if (!system_refused()) expect(real_->purge() == 0, "a second purge found something");
   model_->purge();
 }

@@ -79,6 +79,13 @@ class ModelPlatformOn : public FakePlatformOn<System>, public NextPlatform, publ
     return done;
   }
 
+  bool purge(void* at, std::size_t bytes) noexcept {
+    const bool done = Fake::purge(at, bytes);
+    purges_refused_ += done ? 0 : 1;
+    return done;
+  }
+
+  std::uint64_t purges_refused() const { return purges_refused_; }
   std::uint64_t unmaps_refused() const { return unmaps_refused_; }
   std::uint64_t commits_refused() const { return commits_refused_; }
   std::uint64_t policy_maps_refused() const { return policy_maps_refused_; }
@@ -104,6 +111,7 @@ class ModelPlatformOn : public FakePlatformOn<System>, public NextPlatform, publ
   std::uint64_t policy_maps_refused_ = 0;
   std::uint64_t commits_refused_ = 0;
   std::uint64_t unmaps_refused_ = 0;
+  std::uint64_t purges_refused_ = 0;
 };
 
 using ModelPlatform = ModelPlatformOn<LinuxPlatform>;

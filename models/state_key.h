@@ -102,9 +102,15 @@ class StateKey {
   // Time goes by in whole periods where there is a learner: only how long ago things were counts.
   void add_learner(Allocator& model) {
     model.learner().each_remembered([&](std::size_t n) { add(n); });
-    const std::size_t now = model.cold().clock_ms / Cold::kPeriodMs;
+    const std::size_t now = model.cold().period();
+    add(model.cold().grown_bytes());
     add(now - model.learner().period());
-    add(now - model.cold().seen_period());
+    add(std::min<std::size_t>(now - model.cold().seen_period(), 1));
+    for (const Context& ctx : model.contexts()) {
+      add(std::min<std::size_t>(now - ctx.period, 2));
+      add(ctx.tended_in >= ctx.period + 2 ? 1 : 0);
+      for (const PagesOfBin& own : ctx.bins) add(std::min<std::size_t>(now - own.used_in, 2));
+    }
     for (const Slab& slab : model.cold().slabs) add(std::min<std::size_t>(now - slab.warm_since, 2));
   }
   void add_block(const Block& b) {

@@ -39,7 +39,21 @@ struct Boxes {
   }
   SoPage<C>* borrow(std::size_t bin) {
     const BinIndex index(static_cast<std::uint8_t>(bin));
-    return cold.refill_page(index, {&context, &context.ultra.front[bin]});
+    SoPage<C>* const page = cold.refill_page(index, {&context, &context.ultra.front[bin]});
+    if (page != nullptr) cold.age(cold.period());
+    return page;
+  }
+  Page* borrow_in_model(std::size_t bin, bool commit_fails) {
+    Page* const page = model_cold->refill(bin, 0, commit_fails);
+    if (page != nullptr) model_cold->age();
+    return page;
+  }
+  // In use until now; the time is looked at first, as on the front's slow paths.
+  void retire(SoPage<C>& page, Page& expected) {
+    cold.age(cold.period());
+    cold.retire_page(page, cold.period());
+    model_cold->age();
+    model_cold->retire(expected, model_cold->period());
   }
   std::size_t units_of(std::size_t bin) const { return shape.bins[bin].page / shape.unit; }
   // The laws of one page; O(slots).

@@ -49,7 +49,7 @@ class ColdRun {
     boxes_.platform.set_failing(false, false);
     // A superslab that changes hands asks for a commit only where its guards cost mappings.
     const bool refused = boxes_.platform.commits_refused() != refused_before;
-    const Page* const expected = boxes_.model_cold->refill(bin, 0, refused);
+    const Page* const expected = boxes_.borrow_in_model(bin, refused);
     RC_ASSERT((page == nullptr) == (expected == nullptr));
     if (page == nullptr) return;
     RC_ASSERT(std::size_t{page->head} == expected->head);
@@ -59,8 +59,7 @@ class ColdRun {
   }
   void retire(std::size_t at) {
     RC_LOG() << "retire: page " << lent_[at]->head << "\n";
-    boxes_.model_cold->retire(boxes_.model_cold->page(lent_[at]->head));
-    boxes_.cold.retire_page(*lent_[at]);
+    boxes_.retire(*lent_[at], boxes_.model_cold->page(lent_[at]->head));
     lent_.erase(lent_.begin() + static_cast<std::ptrdiff_t>(at));
   }
   void set_warm_cap(std::uint8_t size_class, std::uint16_t cap) {

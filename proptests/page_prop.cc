@@ -15,7 +15,7 @@ void check_freelist() {
   const auto bin = *rc::gen::inRange<std::size_t>(0, C::Sizes::kBins);
   const Bin& info = boxes.shape.bins[bin];
   SoPage<C>& page = *boxes.borrow(bin);
-  Page& expected = *boxes.model_cold->refill(bin, 0, false);
+  Page& expected = *boxes.borrow_in_model(bin, false);
   Rng rng(*rc::gen::arbitrary<std::uint32_t>());
   std::vector<std::uint16_t> out;
   for (const std::uint32_t bits : any_steps(600)) {
@@ -71,7 +71,7 @@ class Located {
   void lend() {
     const std::size_t bin = rng_.below(static_cast<std::uint32_t>(C::Sizes::kBins));
     SoPage<C>& page = *boxes_.borrow(bin);
-    Page& expected = *boxes_.model_cold->refill(bin, 0, false);
+    Page& expected = *boxes_.borrow_in_model(bin, false);
     lent_.push_back(&page);
     std::vector<std::uint16_t> out;
     for (std::uint32_t n = rng_.below(page.capacity + 1u); n > 0; --n) {
@@ -87,8 +87,7 @@ class Located {
       expected.give(slot);
     }
     if (!retires) return;
-    boxes_.cold.retire_page(page);
-    boxes_.model_cold->retire(expected);
+    boxes_.retire(page, expected);
   }
 
   // At, about or far from the start of a slot.

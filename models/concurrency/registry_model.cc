@@ -140,6 +140,57 @@ struct Adopt : rl::test_suite<Adopt<kBlocks, kLate>, 3> {
   }
 };
 
+// The owner is on slow paths, with its context's lock held, while two others visit, as if it were
+// idle; one of them has freed a block of it.
+struct Tend : rl::test_suite<Tend, 3> {
+  Registry registry;
+  Tiny::Limit limit;
+  Arena<Tiny> arena;
+  MappingBudget<Tiny> mappings;
+  ColdBox<Tiny> cold;
+  Ctx* owner = nullptr;
+  Page* page = nullptr;
+  Payload block;
+  int given = 0;
+
+  void before() {
+    Rng rng(7);
+    arena.init(registry.platform);
+    mappings.init(registry.platform);
+    cold.init(registry.platform, arena, limit, mappings);
+    RL_ASSERT(registry.contexts.init(registry.platform));
+    owner = registry.contexts.attach();
+    page = cold.refill_page(BinIndex(0), {owner, nullptr});
+    take_slot_owner_only(*page, kEntryLive, rng);
+    block.write(0);
+  }
+  void thread(unsigned index) {
+    if (index == 0) {
+      const LockGuard<Tiny> working(owner->lock);
+      return work(*owner);
+    }
+    if (index == 1) {
+      block.write(1);
+      std::uint32_t head = kNoSlot;
+      RL_ASSERT(mark_remote(*page, 0, &head));
+      post(arena, owner->pending, *page, 0, head);
+    }
+    registry.contexts.visit_idle(2, [this](Ctx& ctx) { work(ctx); });
+  }
+  void work(Ctx& ctx) {
+    registry.use(ctx);
+    drain_owner_only(arena, ctx.pending, [&](Page& from, std::uint32_t slot) {
+      ++given;
+      block.write(2);
+      give_slot_owner_only(from, slot);
+    });
+  }
+  void after() {
+    registry.contexts.visit_idle(9, [this](Ctx& ctx) { work(ctx); });
+    RL_ASSERT(given == 1 && page->used == 0);
+  }
+};
+
 }  // namespace
 }  // namespace hakmem::checked
 
@@ -152,12 +203,15 @@ int main(int argc, char** argv) {
   run.every<Adopt<1, false>>("a free against a scavenger and an adopter", 3);
   run.every<Adopt<2, false>>("2 frees against a scavenger and an adopter", 2);
   run.every<Adopt<2, true>>("the same, and the owner parks meanwhile", 2);
+  run.every<Tend>("an owner on a slow path against 2 visitors and a free", 2);
   run.random<ComeAndGo<4, 2>>("4 threads come and go, twice each", 10000);
   run.random<Adopt<4, true>>("4 frees against parking, a scavenger, an adopter", 20000);
   run.needs<Visit>("X1", Side::kRelease, 2);
   run.needs<Visit>("X1", Side::kAcquire, 2);
   run.needs<ComeAndGo<2, 2>>("L1", Side::kRelease, 2);
   run.needs<ComeAndGo<2, 2>>("L1", Side::kAcquire, 2);
+  run.needs<Tend>("L1", Side::kRelease, 2);
+  run.needs<Tend>("L1", Side::kAcquire, 2);
   run.needs<Adopt<2, false>>("R1", Side::kRelease, 2);
   run.needs<Adopt<2, false>>("R1", Side::kAcquire, 2);
   return run.status();

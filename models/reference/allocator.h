@@ -152,7 +152,7 @@ class Allocator : public Paths {
     if (held > limit.soft) purge();
   }
 
-  // Bytes of small pages given back.
+  // Bytes of small pages given back, at least.
   std::size_t trim(std::size_t who) {
     if (who != kNone) {
       prepare(contexts_[who]);
@@ -162,8 +162,8 @@ class Allocator : public Paths {
     return purge();
   }
   std::size_t purge() {
-    scavenge(kNone);
-    return cold_.trim();
+    const std::size_t between_blocks = give_up_memory() * 4096;
+    return between_blocks + cold_.trim();
   }
 
   // ---- what a pointer into the arena is worth

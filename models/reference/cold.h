@@ -21,7 +21,7 @@ struct Slab {
   std::vector<bool> free;      // page k is with the cold box
   std::vector<bool> warm;      // ... and still holds memory
   std::vector<bool> away;      // ... is being given back to the system at this moment
-  std::size_t warm_since = 0;  // the decay period in which a page last came back
+  std::size_t warm_since = 0;  // the decay period in which a page that came back was last in use
 };
 
 class Cold {
@@ -45,37 +45,60 @@ class Cold {
     Slab& slab = slabs[i];
     const std::size_t k = lowest(slab);
     slab.free[k] = false;
-    if (slab.warm[k]) cool(slab, k);
+    const bool warm = slab.warm[k];
+    if (warm) cool(slab, k);
     if (std::count(slab.free.begin(), slab.free.end(), true) == 0) remove(hot_[bin], i);
     lent_bytes += info.page;
+    if (!warm) note_growth(info.page);
     const std::size_t head = i * units_per_slab() + k * (info.page / shape_.unit);
-    purge_decayed();
     pages_[head].lend(head, bin, info, context);
     for (std::size_t u = head; u < head + info.page / shape_.unit; ++u) units_[u] = {head, bin};
     return &pages_[head];
   }
 
-  void retire(Page& page) {
+  // `used_in`: the decay period in which its context was last at work.
+  void retire(Page& page, std::size_t used_in) {
     const Bin& info = shape_.bins[page.bin];
     const std::size_t i = page.head / units_per_slab();
     const std::size_t k = page.head % units_per_slab() / (info.page / shape_.unit);
     Slab& slab = slabs[i];
     page.owner = kNone;
     page.place = Place::kRetired;
-    purge_decayed();  // first: this page's time starts now
     slab.free[k] = true;
     lent_bytes -= info.page;
     slab.warm[k] = true;
-    slab.warm_since = period_;
+    slab.warm_since = std::max(slab.warm_since, used_in);
     ++warm_pages[info.size_class];
     warm_bytes += info.page;
     place_after_return(i);
     if (crowded()) cool_all(slab);
   }
 
-  void age() { purge_decayed(); }
-  bool crowded() const { return elsewhere() + lent_bytes + warm_bytes > limit.soft; }
   std::size_t seen_period() const { return seen_period_; }
+  std::size_t grown_bytes() const { return grown_bytes_; }
+  // Of the time, and of growth: by an eighth of what there is, or by growth_bytes if that is more.
+  std::size_t period() const { return clock_ms / kPeriodMs + periods_by_growth_; }
+  // When a new decay period is first noticed: superslabs of which nothing was in use for a whole
+  // one give up warm pages, highest first, as far as their class has more than warm_cap. In
+  // batches: what a batch gives up is out of reach until all of it is purged.
+  void age() {
+    const std::size_t now = period();
+    if (now == seen_period_) return;
+    seen_period_ = now;
+    for (std::size_t i = 0; i < slabs.size();) {
+      std::vector<std::size_t> batch;
+      for (; i < slabs.size() && batch.size() < kBatch; ++i) {
+        if (now >= slabs[i].warm_since + 2 && withdraw(i)) batch.push_back(i);
+      }
+      for (const std::size_t given : batch) {
+        Slab& slab = slabs[given];
+        for (std::size_t k = 0; k < slab.free.size(); ++k)
+          slab.free[k] = slab.free[k] || slab.away[k];
+        place_after_return(given);
+      }
+    }
+  }
+  bool crowded() const { return elsewhere() + lent_bytes + warm_bytes > limit.soft; }
 
   std::size_t trim() {
     const std::size_t bytes = warm_bytes;
@@ -189,26 +212,6 @@ class Cold {
     }
   }
 
-  // When a new decay period is first noticed: superslabs that nothing came back to for a whole one
-  // give up warm pages, highest first, as far as their class has more than warm_cap. In batches:
-  // what a batch gives up is out of reach until all of it is purged.
-  void purge_decayed() {
-    const std::size_t now = clock_ms / kPeriodMs;
-    if (now == seen_period_) return;
-    seen_period_ = period_ = now;
-    for (std::size_t i = 0; i < slabs.size();) {
-      std::vector<std::size_t> batch;
-      for (; i < slabs.size() && batch.size() < kBatch; ++i) {
-        if (now - slabs[i].warm_since >= 2 && withdraw(i)) batch.push_back(i);
-      }
-      for (const std::size_t given : batch) {
-        Slab& slab = slabs[given];
-        for (std::size_t k = 0; k < slab.free.size(); ++k)
-          slab.free[k] = slab.free[k] || slab.away[k];
-        place_after_return(given);
-      }
-    }
-  }
   // False when the superslab has nothing to give up.
   bool withdraw(std::size_t i) {
     Slab& slab = slabs[i];
@@ -250,7 +253,15 @@ class Cold {
   std::size_t superslabs_;
   std::vector<List> hot_, draining_;
   List free_;
-  std::size_t period_ = 0, seen_period_ = 0;
+  void note_growth(std::size_t bytes) {
+    grown_bytes_ += bytes;
+    if (grown_bytes_ < std::max(shape_.growth_bytes, (lent_bytes + warm_bytes) / 8)) return;
+    grown_bytes_ = 0;
+    ++periods_by_growth_;
+  }
+
+  std::size_t seen_period_ = 0;
+  std::size_t grown_bytes_ = 0, periods_by_growth_ = 0;
   std::deque<Page> pages_;  // by first unit
   std::vector<Unit> units_;
 };

@@ -33,6 +33,7 @@ struct PagesOfBin {
   std::vector<std::size_t> partial;  // back = next choice
   std::size_t max_partial = 0;
   std::size_t pages = 0;  // owned in all, full ones too
+  std::size_t used_in = 0;  // decay period in which the magazine was last refilled or overflowed
 };
 
 struct Context {
@@ -46,6 +47,8 @@ struct Context {
   // itself until it has allocated some times.
   std::size_t ebb_bytes = 0;
   std::size_t ebb_left = 0;  // allocations until it keeps again
+  std::size_t period = 0;    // decay period in which its thread was last on a slow path
+  std::size_t tended_in = 0;  // ... in which another thread last looked after it
   StatsV3 stats{};
 
   Context(std::size_t n, std::size_t bin_count)
@@ -57,24 +60,10 @@ struct Context {
   };
   // S5, S6: current; else the newest partial page; else one page from the cold box.
   Source page_to_take_from(Cold& cold, std::size_t bin, std::size_t capacity, bool commit_fails) {
-    PagesOfBin& own = bins[bin];
-    if (own.current != kNone) {
-      Page& page = cold.page(own.current);
-      if (page.used < capacity) return {&page, Take::kCurrent};
-      page.place = Place::kFull;
-      own.current = kNone;
-    }
-    if (!own.partial.empty()) {
-      Page& page = cold.page(own.partial.back());
-      own.partial.pop_back();
-      make_current(own, page);
-      return {&page, Take::kPartial};
-    }
-    Page* const page = cold.refill(bin, number, commit_fails);
-    if (page == nullptr) return {nullptr, Take::kNothing};
-    ++own.pages;
-    make_current(own, *page);
-    return {page, Take::kRefill};
+    const Source source = choose_page(cold, bin, capacity, commit_fails);
+    if (source.page != nullptr) source.page->note_taken(period);
+    bins[bin].used_in = period;
+    return source;
   }
 
   // S7: an empty page stays while there are fewer than max_partial others, else it is retired; a
@@ -116,10 +105,59 @@ struct Context {
     for (PagesOfBin& own : bins) retire_partial(cold, own, own.max_partial, retired);
   }
 
+  // S10: what no block lies on goes back, of every page that `wanted` and whose slots have come
+  // back to it since that was last done. Returns the system pages of which that is sure.
+  template <class Wanted>
+  std::size_t purge_unused(Cold& cold, const Shape& shape, Wanted&& wanted) {
+    std::size_t pages = 0;
+    for (std::size_t bin = 0; bin < bins.size(); ++bin) {
+      std::vector<std::size_t> heads = bins[bin].partial;
+      if (bins[bin].current != kNone) heads.push_back(bins[bin].current);
+      for (const std::size_t head : heads) {
+        Page& page = cold.page(head);
+        const bool changed = page.used != page.used_at_purge;
+        if (!wanted(page) || !changed || page.used == shape.bins[bin].capacity) continue;
+        const std::size_t before = page.purged_max;
+        page.used_at_purge = page.used;
+        page.purge_unused(shape.bins[bin], shape.guard, unseen_in_magazine(page));
+        pages += page.purged_min > before ? page.purged_min - before : 0;
+      }
+    }
+    return pages;
+  }
+
  private:
+  std::vector<Token> unseen_in_magazine(const Page& page) const {
+    std::vector<Token> unseen;
+    for (const Cached& block : magazines[page.bin].blocks)
+      if (block.page == page.head && block.token < 0) unseen.push_back(block.token);
+    return unseen;
+  }
+
+  Source choose_page(Cold& cold, std::size_t bin, std::size_t capacity, bool commit_fails) {
+    PagesOfBin& own = bins[bin];
+    if (own.current != kNone) {
+      Page& page = cold.page(own.current);
+      if (page.used < capacity) return {&page, Take::kCurrent};
+      page.place = Place::kFull;
+      own.current = kNone;
+    }
+    if (!own.partial.empty()) {
+      Page& page = cold.page(own.partial.back());
+      own.partial.pop_back();
+      make_current(own, page);
+      return {&page, Take::kPartial};
+    }
+    Page* const page = cold.refill(bin, number, commit_fails);
+    if (page == nullptr) return {nullptr, Take::kNothing};
+    ++own.pages;
+    make_current(own, *page);
+    return {page, Take::kRefill};
+  }
+
   // Empty pages, the newest first, while more than `keep` pages are partial.
   template <class Retired>
-  static void retire_partial(Cold& cold, PagesOfBin& own, std::size_t keep, Retired& retired) {
+  void retire_partial(Cold& cold, PagesOfBin& own, std::size_t keep, Retired& retired) const {
     const std::vector<std::size_t> heads = own.partial;
     for (std::size_t at = heads.size(); at-- > 0 && own.partial.size() > keep;) {
       Page& page = cold.page(heads[at]);
@@ -137,10 +175,10 @@ struct Context {
     page.place = Place::kPartial;
     return Give::kPartial;
   }
-  static void retire(Cold& cold, PagesOfBin& own, Page& page) {
+  void retire(Cold& cold, PagesOfBin& own, Page& page) const {
     std::erase(own.partial, page.head);
     --own.pages;
-    cold.retire(page);
+    cold.retire(page, period);
   }
 };
 

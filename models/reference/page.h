@@ -3,6 +3,7 @@
 // one comes is nobody's promise). A token is learned when its block is first handed out.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -31,6 +32,11 @@ struct Page {
   std::vector<Slot> slots;          // what a seen slot is
   std::vector<bool> seen;
   std::size_t unseen_cached = 0;  // unseen slots in a magazine; the other unseen ones are free
+  // System pages given back that no block lay on, since a slot was last taken. Where unseen slots
+  // are is not known: at least and at most.
+  std::size_t purged_min = 0, purged_max = 0;
+  std::size_t used_at_purge = kNone;
+  std::size_t taken_in = 0;  // decay period
 
   void lend(std::size_t unit, std::size_t of_bin, const Bin& info, std::size_t context) {
     *this = Page{};
@@ -75,6 +81,29 @@ struct Page {
     return true;
   }
 
+  // A slot is about to be taken, in that decay period: all memory may be needed again.
+  void note_taken(std::size_t period) {
+    taken_in = period;
+    used_at_purge = kNone;
+    purged_min = purged_max = 0;
+  }
+  // Every system page that no block reaches into is given back. `cached`: unseen slots in the
+  // owner's magazine.
+  void purge_unused(const Bin& info, std::size_t guard, const std::vector<Token>& cached) {
+    std::vector<bool> surely(info.capacity, false), perhaps(info.capacity, false);
+    for (std::size_t slot = 0; slot < info.capacity; ++slot)
+      surely[slot] = perhaps[slot] = seen[slot] && slots[slot] != Slot::kFree;
+    for (const Token token : cached) {
+      const auto first = static_cast<std::size_t>(-1 - token);
+      const std::size_t end = first + info.carve < carved ? first + info.carve : carved;
+      for (std::size_t slot = first; slot < end; ++slot)
+        perhaps[slot] = perhaps[slot] || !seen[slot];
+      if (end - first == 1) surely[first] = true;
+    }
+    purged_max = untouched(info, guard, surely);
+    purged_min = untouched(info, guard, perhaps);
+  }
+
   std::size_t unseen() const {
     std::size_t n = 0;
     for (std::size_t i = 0; i < carved; ++i) n += seen[i] ? 0 : 1;
@@ -82,6 +111,18 @@ struct Page {
   }
 
  private:
+  static constexpr std::size_t kSystemPage = 4096;
+
+  static std::size_t untouched(const Bin& info, std::size_t guard, const std::vector<bool>& out) {
+    std::vector<bool> touched((info.page - guard) / kSystemPage, false);
+    for (std::size_t slot = 0; slot < info.capacity; ++slot) {
+      if (!out[slot]) continue;
+      const std::size_t last = ((slot + 1) * info.block - 1) / kSystemPage;
+      for (std::size_t at = slot * info.block / kSystemPage; at <= last; ++at) touched[at] = true;
+    }
+    return static_cast<std::size_t>(std::count(touched.begin(), touched.end(), false));
+  }
+
   // The next batch goes onto the (empty) freelist; without shuffling, lowest slot on top.
   void carve(const Bin& info, bool randomize) {
     const std::size_t first = carved;

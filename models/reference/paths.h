@@ -83,9 +83,46 @@ class Paths {
     flush_all(ctx);
     set_max_partial(ctx);
     retire_empty_pages(ctx);
+    scavenge(kNone);
+  }
+  // S10: what is at rest is given up once per decay period: a magazine that was neither refilled
+  // nor overflowed for a whole one, memory of pages that nothing was taken from for as long, all of
+  // that in contexts whose threads do nothing, and then what the cold box holds.
+  void look_at_time(Context& ctx) {
+    const std::size_t now = cold_.period();
+    if (ctx.period == now) return;
+    ctx.period = now;
+    for (std::size_t b = 0; b < shape_.bins.size(); ++b) {
+      if (now >= ctx.bins[b].used_in + 2) flush(ctx, b, ctx.magazines[b].blocks.size());
+    }
+    purge_at_rest(ctx);
+    for (Context& other : contexts_) {
+      const bool parked = other.life == Life::kParked;
+      if (!parked && (other.life != Life::kActive || now < other.period + 2)) continue;
+      if (other.pending.empty() && other.tended_in >= other.period + 2) continue;
+      drain(other);
+      purge_at_rest(other);
+      other.tended_in = now;
+    }
+    cold_.age();
+  }
+  void purge_at_rest(Context& ctx) {
+    const std::size_t now = cold_.period();
+    ctx.purge_unused(cold_, shape_, [&](const Page& page) { return now >= page.taken_in + 2; });
+  }
+  // For a trim, of every context: the system pages given back between blocks.
+  std::size_t give_up_memory() {
+    std::size_t pages = 0;
+    for (Context& ctx : contexts_) {
+      if (ctx.life != Life::kActive && ctx.life != Life::kParked) continue;
+      drain(ctx);
+      retire_empty_pages(ctx);
+      pages += ctx.purge_unused(cold_, shape_, [](const Page&) { return true; });
+    }
+    return pages;
   }
   void allocating_at_ebb(Context& ctx) {
-    cold_.age();
+    look_at_time(ctx);
     scavenge(2);
     if (--ctx.ebb_left == 0) set_max_partial(ctx);
   }
@@ -126,12 +163,14 @@ class Paths {
     }
     blocks.erase(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(count));
   }
+  bool is_full(const Context& ctx, std::size_t bin) const {
+    return ctx.magazines[bin].blocks.size() == info(bin).magazine;
+  }
   // Returns the blocks flushed.
-  std::size_t flush_half_if_full(Context& ctx, std::size_t bin) {
-    const std::size_t size = ctx.magazines[bin].blocks.size();
-    if (size != info(bin).magazine) return 0;
-    flush(ctx, bin, (size + 1) / 2);
-    return (size + 1) / 2;
+  std::size_t flush_half(Context& ctx, std::size_t bin) {
+    const std::size_t half = (ctx.magazines[bin].blocks.size() + 1) / 2;
+    flush(ctx, bin, half);
+    return half;
   }
   void flush_all(Context& ctx) {
     for (std::size_t b = 0; b < shape_.bins.size(); ++b) {
@@ -168,12 +207,11 @@ class Paths {
     const bool kept_empty = path == Give::kPartial && page.used == 0;
     if (kept_empty && own.partial.size() - 1 >= own.max_partial / 2) ++seen.spares;
   }
-  // Blocks were taken from a page, or none was to be had: the time is looked at.
+  // Blocks were taken from a page, or none was to be had.
   void learn(Context& ctx, std::size_t bin, Take path) {
     if (!ctx.policy.learn) return;
     if (path == Take::kRefill) ++learner_.seen[info(bin).size_class].refills;
-    cold_.age();
-    if (learner_.decide(cold_.seen_period(), policy_, policy_memory_fails)) set_warm_caps();
+    if (learner_.decide(ctx.period, policy_, policy_memory_fails)) set_warm_caps();
   }
   // Latest page first; of each, the latest slot first.
   void drain(Context& ctx) {
@@ -220,6 +258,7 @@ class Paths {
 
   // One page serves the caller and up to half a magazine.
   Served refill(Context& ctx, std::size_t bin) {
+    look_at_time(ctx);
     const Context::Source source =
         ctx.page_to_take_from(cold_, bin, info(bin).capacity, commit_fails);
     count_refill(ctx, bin, source.path);
@@ -269,7 +308,10 @@ class Paths {
     prepare(ctx);
     const std::size_t bin = page.bin;
     if (ctx.magazines[bin].open && ctx.ebb_left == 0) {
-      const std::size_t flushed = flush_half_if_full(ctx, bin);
+      if (is_full(ctx, bin)) look_at_time(ctx);
+      const bool overflows = is_full(ctx, bin);
+      const std::size_t flushed = overflows ? flush_half(ctx, bin) : 0;
+      if (overflows) ctx.bins[bin].used_in = ctx.period;
       ctx.ebb_bytes += flushed * info(bin).block;
       const bool ebbs = ctx.ebb_bytes >= shape_.ebb_bytes;
       if (ebbs || (flushed != 0 && cold_.crowded())) begin_ebb(ctx);
@@ -281,6 +323,7 @@ class Paths {
     }
     const Give path = ctx.give(cold_, page, static_cast<Token>(slot));
     note_given(ctx, bin, page, path);
+    if (path == Give::kRetire) look_at_time(ctx);
     if (!counting(ctx)) return;
     ++stats(ctx, bin).free_calls;
     if (path == Give::kCurrent) ++stats(ctx, bin).free_current;
@@ -293,9 +336,14 @@ class Paths {
     page.slots[slot] = Slot::kRemote;
     if (page.remote.empty()) contexts_[page.owner].pending.push_back(page.head);
     page.remote.push_back(slot);
-    if (who == kNone || !counting(contexts_[who])) return;
-    ++stats(contexts_[who], page.bin).free_calls;
-    ++stats(contexts_[who], page.bin).free_remote;
+    if (who == kNone) return;
+    Context& ctx = contexts_[who];
+    if (counting(ctx)) {
+      ++stats(ctx, page.bin).free_calls;
+      ++stats(ctx, page.bin).free_remote;
+    }
+    ctx.ebb_bytes += info(page.bin).block;
+    if (ctx.ebb_bytes >= shape_.ebb_bytes) begin_ebb(ctx);
   }
 
   void free_foreign(std::size_t who, const Owned& block) {
@@ -312,7 +360,7 @@ class Paths {
     if (counts) ++stats(*ctx, block.bin).free_fb_v1;
     const bool keeps = ctx != nullptr && ctx->policy.c6_hot && ctx->ebb_left == 0;
     if (keeps && info(block.bin).size_class == 6) {
-      flush_half_if_full(*ctx, block.bin);
+      if (is_full(*ctx, block.bin)) flush_half(*ctx, block.bin);
       ctx->magazines[block.bin].blocks.push_back({kNone, 0, block.address});
     } else {
       --v1_live[block.bin];

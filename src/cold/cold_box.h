@@ -2,10 +2,10 @@
 // Everything here is off the hot path and under one lock.
 //
 //   refill_page: HOT with a free page -> DRAINING -> FREE (purged if it changes its bin) -> new
-//   retire_page: the page keeps its memory (it is warm). Up to warm_cap such pages of a class stay;
-//                the others are purged, superslab by superslab, once nothing has come to theirs for
-//                one to two decay periods. Time is looked at in refill, retire and age: no thread
-//                is needed, and no owner.
+//   retire_page: the page keeps its memory (it is warm). Up to warm_cap such pages of a class stay.
+//   age:         the others are purged, superslab by superslab, once all of theirs have been out of
+//                use for one to two decay periods. Whoever is on a slow path looks at the time: no
+//                thread is needed, and no owner. A period ends by the clock or by growth.
 //
 // A page is charged to the memory limit (base/memory_limit.h) while it is lent or warm. Above the
 // soft limit none is warm: the refill that would cross it purges all, a retire its superslab's.
@@ -26,6 +26,7 @@
 #include "cold/slab_table.h"
 #include "config/memory_options.h"
 #include "page/arena.h"
+#include "page/unused.h"
 #include "pal/lock.h"
 
 namespace hakmem {
@@ -56,7 +57,6 @@ class ColdBox {
   Page* refill_page(BinIndex bin, PageOwner<C> owner) noexcept {
     const Lent lent = lend_page(bin);
     if (lent.slab == Superslab::kNone) return nullptr;
-    purge_decayed();
     Page& page = set_up_page(bin, lent);
     if (guards_pages() && !lent.has_guard) install_guard(page, lent);
     if (!lent.is_warm && options_.prefault == Prefault::kYes) prefault(page);
@@ -68,19 +68,40 @@ class ColdBox {
   void set_options(const MemoryOptions& options) noexcept { options_ = options; }
   const MemoryOptions& options() const noexcept { return options_; }
 
-  // Requires: page.used == 0, and no context uses the page any more.
-  void retire_page(Page& page) noexcept {
+  // Requires: page.used == 0, and no context uses the page any more; one did in period `used_in`.
+  void retire_page(Page& page, std::uint32_t used_in) noexcept {
     page.flags = PageFlag::kRetired;
     set_owner(page, {});
-    purge_decayed();  // first: it looks at the clock, and this page's time starts now
-    take_back(page);
+    take_back(page, used_in);
   }
 
-  // Purges what is due, for callers that neither borrow nor return a page.
-  void age() noexcept { purge_decayed(); }
-  // The decay period that was last noticed, a running number.
-  std::uint32_t seen_period() const noexcept {
-    return seen_period_.load_relaxed();  // relaxed: a hint only
+  // What no block lies on of a lent page goes back to the system, which gives it anew when it is
+  // touched. Returns the bytes that were not given back before. Requires: the caller may take slots
+  // from the page, and nobody does meanwhile.
+  std::size_t purge_unused(Page& page) noexcept {
+    if (keeps_pages_whole()) return 0;
+    const std::size_t system_page = platform_->page_bytes();
+    std::size_t bytes = 0;
+    for_each_unused_stretch(page, page_bytes(page) - Sizes::kGuardBytes, system_page,
+                            [&](std::size_t offset, std::size_t length) {
+                              auto* const at = reinterpret_cast<void*>(page.base + offset);
+                              if (platform_->purge(at, length)) bytes += length;
+                            });
+    const std::size_t before = page.purged.load_relaxed() * system_page;  // relaxed: a count
+    page.purged.store_relaxed(static_cast<std::uint32_t>(bytes / system_page));
+    return bytes > before ? bytes - before : 0;
+  }
+
+  // The decay period that it is now, a running number.
+  std::uint32_t period() noexcept {
+    const auto by_clock = static_cast<std::uint32_t>(platform_->clock_ms() / kDecayPeriodMs);
+    return by_clock + periods_by_growth_.load_relaxed();  // relaxed: a hint only
+  }
+  // Once per period: purges what has been warm for more than one, beyond the caps.
+  void age(std::uint32_t now) noexcept {
+    if (HAKMEM_LIKELY(now == seen_period_.load_relaxed())) return;  // relaxed: a hint only
+    seen_period_.store_relaxed(now);
+    for (std::uint32_t next = 0; next != Superslab::kNone;) next = purge_some(next, now);
   }
 
   // Free pages of a class that keep their memory; set from the policy snapshot.
@@ -115,8 +136,8 @@ class ColdBox {
   // For a survey (front/survey.h), between try_lock or lock_for_fork and unlock_after_fork.
   bool try_lock() noexcept HAKMEM_TRY_ACQUIRE(true, lock_) { return lock_.try_lock(); }
   ColdTotals totals_locked() noexcept HAKMEM_REQUIRES(lock_) { return table_.totals(); }
-  // Calls visit(bin, entries) for every page that is with a context. Reads superslab records only,
-  // not the pages': those are their owners'.
+  // Calls visit(bin, entries, purged) for every page that is with a context, with the bytes given
+  // back of it. Of the pages' records it reads nothing but that: they are their owners'.
   template <class Visit>
   void for_each_lent_page_locked(Visit&& visit) noexcept HAKMEM_REQUIRES(lock_) {
     for (std::uint32_t i = 0; i < table_.used(); ++i) {
@@ -124,7 +145,10 @@ class ColdBox {
       const std::size_t stride = Sizes::kBinTable[slab.bin].entry_stride;
       for (std::uint32_t k = 0; k < slab.pages; ++k) {
         if ((slab.free_pages >> k & 1) != 0) continue;
-        visit(BinIndex(slab.bin), arena_->slab_entries(SlabIndex(i)) + k * stride);
+        const Page& page =
+            arena_->page(arena_->first_unit(SlabIndex(i)) + k * units_per_page(slab.bin));
+        visit(BinIndex(slab.bin), arena_->slab_entries(SlabIndex(i)) + k * stride,
+              page.purged.load_relaxed() * platform_->page_bytes());  // relaxed: a count
       }
     }
   }
@@ -245,10 +269,25 @@ class ColdBox {
     const std::size_t warm = table_.totals().warm_bytes;
     const std::uint32_t k = table_.lend(i);
     const bool is_warm = table_.totals().warm_bytes != warm;
-    if (is_warm) limit_->refund(Holder::kPages, bytes);
+    if (is_warm) {
+      limit_->refund(Holder::kPages, bytes);
+    } else {
+      note_growth(bytes);
+    }
     const bool has_guard = (table_[i].guarded & (1u << k)) != 0;
     if (guards_pages()) table_[i].guarded |= 1u << k;
     return {i, k, has_guard, is_warm};
+  }
+
+  // A heap that takes much new memory gives up what is at rest, however little time has passed: an
+  // eighth of what it has at a time, so that growing costs no more for that.
+  void note_growth(std::size_t bytes) noexcept HAKMEM_REQUIRES(lock_) {
+    grown_bytes_ += bytes;
+    const ColdTotals& totals = table_.totals();
+    const std::size_t eighth = (totals.lent_bytes + totals.warm_bytes) / 8;
+    if (grown_bytes_ < std::max(Geometry::kGrowthBytes, eighth)) return;
+    grown_bytes_ = 0;
+    periods_by_growth_.fetch_add_relaxed(1);  // relaxed: a hint only
   }
 
   // In every unit of the page. Relaxed: while it has no owner the page has no live block, and its
@@ -282,6 +321,8 @@ class ColdBox {
     page.freelist = kNoSlot;
     page.used = 0;
     page.carved = 0;
+    page.purged.store_relaxed(0);  // relaxed: a count
+    page.used_at_purge = Page::kNever;
     page.next = page.prev = Page::kNoPage;
     page.remote_head.store_relaxed(kNoSlot);  // relaxed: nobody else can reach the page yet
     return page;
@@ -312,24 +353,21 @@ class ColdBox {
     return false;
   }
 
+  // Huge pages would be split, and what is prefaulted is there to stay.
+  bool keeps_pages_whole() const noexcept {
+    return options_.asks_for_huge() || options_.prefault == Prefault::kYes;
+  }
+
   // Best effort: what is refused is faulted in when it is touched.
   void prefault(const Page& page) noexcept {
     platform_->prefault(reinterpret_cast<void*>(page.base), page_bytes(page) - Sizes::kGuardBytes);
   }
 
-  void take_back(const Page& page) noexcept {
+  void take_back(const Page& page, std::uint32_t used_in) noexcept {
     const LockGuard<C> guard(lock_);
     const std::uint32_t i = page.slab_ref.value();
-    table_.take_back(i, page_number(page), period_);
+    table_.take_back(i, page_number(page), used_in);
     if (limit_->crowded(Holder::kPages)) purge_pages(table_.cool_down(i));
-  }
-
-  // Once per period: purges what has been warm for more than one, beyond the caps.
-  void purge_decayed() noexcept {
-    const auto now = static_cast<std::uint32_t>(platform_->clock_ms() / kDecayPeriodMs);
-    if (HAKMEM_LIKELY(now == seen_period_.load_relaxed())) return;  // relaxed: a hint only
-    seen_period_.store_relaxed(now);
-    for (std::uint32_t next = 0; next != Superslab::kNone;) next = purge_some(next, now);
   }
 
   // Purges up to kPurgeBatch superslabs from number `i` on; the pages are out of reach meanwhile,
@@ -339,7 +377,6 @@ class ColdBox {
     std::size_t n = 0;
     {
       const LockGuard<C> guard(lock_);
-      period_ = now;
       for (; i < table_.used() && n < kPurgeBatch; ++i) {
         const std::uint32_t pages = table_.decayed(i, now, warm_cap_);
         if (pages != 0) batch[n++] = table_.withdraw(i, pages);
@@ -380,8 +417,9 @@ class ColdBox {
   SlabTable<Sizes> table_ HAKMEM_GUARDED_BY(lock_);
   std::array<std::uint32_t, kClassesMax> warm_cap_ HAKMEM_GUARDED_BY(lock_){};
   std::size_t budget_ HAKMEM_GUARDED_BY(lock_) = 0;
-  std::uint32_t period_ HAKMEM_GUARDED_BY(lock_) = 0;
+  std::size_t grown_bytes_ HAKMEM_GUARDED_BY(lock_) = 0;  // in this period by growth
   typename C::World::template atomic<std::uint32_t> seen_period_{0};
+  typename C::World::template atomic<std::uint32_t> periods_by_growth_{0};
 };
 
 }  // namespace hakmem

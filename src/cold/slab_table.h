@@ -96,24 +96,24 @@ class SlabTable {
     return k;
   }
 
-  // A lent page came back, warm, in decay period `now`.
-  void take_back(std::uint32_t i, std::uint32_t k, std::uint32_t now) noexcept {
+  // A lent page came back, warm, that was in use in decay period `used_in`.
+  void take_back(std::uint32_t i, std::uint32_t k, std::uint32_t used_in) noexcept {
     Superslab& slab = slabs_[i];
     slab.free_pages |= 1u << k;
     slab.warm_pages |= 1u << k;
-    slab.warm_since = now;
+    if (static_cast<std::int32_t>(used_in - slab.warm_since) > 0) slab.warm_since = used_in;
     ++warm_[class_of(slab)];
     totals_.warm_bytes += page_bytes(slab.bin);
     totals_.lent_bytes -= page_bytes(slab.bin);
     update_tier(i);
   }
 
-  // The warm pages of a superslab that nothing has come to for a whole period, beyond the cap of
+  // The warm pages of a superslab of which none was in use for a whole period, beyond the cap of
   // their class; 0 for none.
   std::uint32_t decayed(std::uint32_t i, std::uint32_t now,
                         const std::array<std::uint32_t, kClassesMax>& caps) noexcept {
     const Superslab& slab = slabs_[i];
-    if (slab.warm_pages == 0 || now - slab.warm_since < 2) return 0;
+    if (slab.warm_pages == 0 || static_cast<std::int32_t>(now - slab.warm_since) < 2) return 0;
     const std::uint32_t warm = warm_[class_of(slab)];
     const std::uint32_t cap = caps[class_of(slab)];
     const std::uint32_t excess = warm > cap ? warm - cap : 0;

@@ -19,7 +19,7 @@ struct Superslab {
   std::uint32_t warm_pages = 0;  // bit k: page k is free and still holds memory
   std::uint32_t guarded = 0;     // bit k: page k has its guard, or is getting it
   std::uint32_t fenced = 0;      // bit k: that guard costs mappings (cold/mapping_budget.h)
-  std::uint32_t warm_since = 0;  // decay period in which a page last became warm
+  std::uint32_t warm_since = 0;  // decay period in which a page that came back was last in use
   std::uint32_t next = kNone;    // list of its tier (and bin)
   std::uint32_t prev = kNone;
   std::uint8_t bin = 0;

@@ -97,7 +97,7 @@ class Allocator {
   template <class Edit>
   bool update_policy(Ctx* ctx, Edit&& edit) noexcept {
     if (!policy_.update(edit, [&](const PolicySnapshot& now) { set_warm_caps(now); })) return false;
-    if (ctx != nullptr) prepare(*ctx);
+    if (ctx != nullptr) take_note(*ctx);
     return true;
   }
   PolicySnapshot policy() const noexcept { return policy_.current(); }
@@ -105,8 +105,9 @@ class Allocator {
   StatsV3 stats() noexcept;
   void add_stats(StatsV3& sum) noexcept;
 
-  // Both: bytes given back to the system. `purge`: what is free now, in all heaps and in parked
-  // contexts; nothing of it is left for a second call. `trim`: first the caller's own caches, too.
+  // Both: bytes given back to the system. `purge`: what is free now, in all heaps and in contexts
+  // that no thread is working on, but for their magazines; nothing of it is left for a second call.
+  // `trim`: first the caller's own magazines, too.
   std::size_t trim(Ctx* ctx) noexcept;
   std::size_t purge() noexcept;
 
@@ -155,13 +156,19 @@ class Allocator {
   void give_back(Ctx& ctx, Page& page, std::uint32_t slot) noexcept;
   static void count_given_back(Ctx& ctx, std::uint8_t size_class, GivePath path) noexcept;
   void note_given(Ctx& ctx, const Page& page, BinIndex bin, GivePath path) noexcept;
-  void learn(SizeClass size_class, TakePath path) noexcept;
+  void learn(Ctx& ctx, SizeClass size_class, TakePath path) noexcept;
   void flush(Ctx& ctx, Magazine<C>& magazine, std::size_t count) noexcept;
 
   void prepare(Ctx& ctx) noexcept;
+  void take_note(Ctx& ctx) noexcept;
   void take_up_policy(Ctx& ctx) noexcept;
+  void look_at_time(Ctx& ctx) noexcept;
+  void tend(Ctx& idle, std::uint32_t now) noexcept;
+  std::size_t give_up_memory(Ctx& ctx) noexcept;
+  void note_freed_elsewhere(Ctx& ctx, std::size_t bytes) noexcept;
   void drain(Ctx& ctx) noexcept;
   void flush_all(Ctx& ctx) noexcept;
+  void flush_unused(Ctx& ctx) noexcept;
   void begin_ebb(Ctx& ctx) noexcept;
   void allocating_at_ebb(Ctx& ctx) noexcept;
   void set_up_holding(Ctx& ctx) noexcept;

@@ -21,6 +21,7 @@ template <class C>
 typename Allocator<C>::Ctx* Allocator<C>::attach_context() noexcept {
   Ctx* const ctx = contexts_.attach();
   if (ctx != nullptr) {
+    const LockGuard<C> working(ctx->lock);
     take_up_policy(*ctx);
     drain(*ctx);
   }
@@ -30,19 +31,31 @@ typename Allocator<C>::Ctx* Allocator<C>::attach_context() noexcept {
 // The context keeps only pages with blocks that are in use elsewhere.
 template <class C>
 void Allocator<C>::park_context(Ctx& ctx) noexcept {
-  flush_all(ctx);
-  drain(ctx);
-  ctx.ebb_bytes = ctx.ebb_left = 0;
-  for (SoClass<C>& cls : ctx.so.classes) cls.max_partial = 0;
-  retire_empty_pages(ctx);
+  {
+    const LockGuard<C> working(ctx.lock);
+    flush_all(ctx);
+    drain(ctx);
+    ctx.ebb_bytes = ctx.ebb_left = 0;
+    for (SoClass<C>& cls : ctx.so.classes) cls.max_partial = 0;
+    retire_empty_pages(ctx);
+  }
   contexts_.park(ctx);
 }
 
-// What every slow path does first: two loads when there is nothing to do.
+// What every slow path does first, with the context's lock held: two loads when there is nothing to
+// do.
 template <class C>
 void Allocator<C>::prepare(Ctx& ctx) noexcept {
   if (HAKMEM_UNLIKELY(&policy_.current() != ctx.policy)) take_up_policy(ctx);
   if (!ctx.pending.empty()) drain(ctx);
+}
+
+// The same where nothing else is done to the context.
+template <class C>
+void Allocator<C>::take_note(Ctx& ctx) noexcept {
+  if (&policy_.current() == ctx.policy && ctx.pending.empty()) return;
+  const LockGuard<C> working(ctx.lock);
+  prepare(ctx);
 }
 
 template <class C>
@@ -79,7 +92,8 @@ void Allocator<C>::set_up_holding(Ctx& ctx) noexcept {
 // A thread that has only been freeing for a while may do nothing else for hours. Its magazines
 // would keep nearly empty pages from going back, and nobody but it may touch them: so it keeps
 // none. Its frees go straight to their pages, which costs no more than to collect and then flush
-// them. Above the soft memory limit this begins with the first magazine that overflows.
+// them. Above the soft memory limit this begins with the first magazine that overflows. Much of
+// what it freed may have been sent to threads that have ended.
 template <class C>
 void Allocator<C>::begin_ebb(Ctx& ctx) noexcept {
   ctx.ebb_bytes = 0;
@@ -87,14 +101,51 @@ void Allocator<C>::begin_ebb(Ctx& ctx) noexcept {
   flush_all(ctx);
   set_up_holding(ctx);
   retire_empty_pages(ctx);
+  contexts_.scavenge(~std::size_t{0}, [&](Ctx& parked) { drain(parked); });
+}
+
+template <class C>
+void Allocator<C>::note_freed_elsewhere(Ctx& ctx, std::size_t bytes) noexcept {
+  ctx.ebb_bytes += bytes;
+  if (HAKMEM_LIKELY(ctx.ebb_bytes < C::Geometry::kEbbBytes)) return;
+  const LockGuard<C> working(ctx.lock);
+  begin_ebb(ctx);
 }
 
 // The first allocations after that come this way, however small, and see how much time has passed.
 template <class C>
 void Allocator<C>::allocating_at_ebb(Ctx& ctx) noexcept {
-  cold_.age();
+  look_at_time(ctx);
   scavenge();
   if (--ctx.ebb_left == 0) set_up_holding(ctx);
+}
+
+// Where magazines are refilled or overflow. Once per decay period what is at rest is given up:
+// here, in contexts whose threads do nothing, in the cold box.
+template <class C>
+void Allocator<C>::look_at_time(Ctx& ctx) noexcept {
+  const std::uint32_t now = cold_.period();
+  if (HAKMEM_LIKELY(now == ctx.so.seen_period())) return;
+  ctx.so.period.store_relaxed(now);  // relaxed: a stamp
+  flush_unused(ctx);
+  hot(ctx).purge_at_rest(now);
+  contexts_.visit_idle(now, [&](Ctx& idle) { tend(idle, now); });
+  cold_.age(now);
+}
+
+template <class C>
+void Allocator<C>::tend(Ctx& idle, std::uint32_t now) noexcept {
+  drain(idle);
+  hot(idle).purge_at_rest(now);
+}
+
+// All that a context can do without but for its magazines, whoever works on it. Returns the bytes
+// given back of the pages that it keeps.
+template <class C>
+std::size_t Allocator<C>::give_up_memory(Ctx& ctx) noexcept {
+  drain(ctx);
+  retire_empty_pages(ctx);
+  return hot(ctx).purge_all();
 }
 
 template <class C>
@@ -116,6 +167,16 @@ void Allocator<C>::count_retired(Ctx& ctx, const Page& page) noexcept {
 template <class C>
 void Allocator<C>::flush_all(Ctx& ctx) noexcept {
   for (std::size_t b = 0; b < Sizes::kBins; ++b) {
+    Magazine<C>& magazine = ctx.ultra.magazine(BinIndex(static_cast<std::uint8_t>(b)));
+    flush(ctx, magazine, magazine.size());
+  }
+}
+
+// Magazines that were neither refilled nor overflowed in this decay period and the one before.
+template <class C>
+void Allocator<C>::flush_unused(Ctx& ctx) noexcept {
+  for (std::size_t b = 0; b < Sizes::kBins; ++b) {
+    if (ctx.so.seen_period() - ctx.so.classes[b].used_in < 2) continue;
     Magazine<C>& magazine = ctx.ultra.magazine(BinIndex(static_cast<std::uint8_t>(b)));
     flush(ctx, magazine, magazine.size());
   }
@@ -148,12 +209,11 @@ void Allocator<C>::note_given(Ctx& ctx, const Page& page, BinIndex bin, GivePath
   if (cls.partial_count > cls.max_partial / 2) learn_.note_spare(size_class);
 }
 
-// After blocks were taken from a page: the one place where the learner looks at the time.
+// After blocks were taken from a page.
 template <class C>
-void Allocator<C>::learn(SizeClass size_class, TakePath path) noexcept {
+void Allocator<C>::learn(Ctx& ctx, SizeClass size_class, TakePath path) noexcept {
   if (path == TakePath::kRefill) learn_.note_refill(size_class);
-  cold_.age();
-  const std::uint32_t period = cold_.seen_period();
+  const std::uint32_t period = ctx.so.seen_period();
   if (HAKMEM_LIKELY(!learn_.due(period))) return;
   learn_.decide_in(period, [&](auto&& edit) {
     return policy_.update_learned(edit, [&](const PolicySnapshot& now) { set_warm_caps(now); });
@@ -187,6 +247,7 @@ template <class C>
 std::size_t Allocator<C>::trim(Ctx* ctx) noexcept {
   const std::size_t before = limit_.held_by(Holder::kPages);
   if (ctx != nullptr) {
+    const LockGuard<C> working(ctx->lock);
     prepare(*ctx);
     flush_all(*ctx);
     retire_empty_pages(*ctx);
@@ -199,10 +260,11 @@ std::size_t Allocator<C>::trim(Ctx* ctx) noexcept {
 template <class C>
 std::size_t Allocator<C>::purge() noexcept {
   const std::size_t before = limit_.held_by(Holder::kPages);
-  contexts_.scavenge(~std::size_t{0}, [&](Ctx& parked) { drain(parked); });
+  std::size_t unused = 0;
+  contexts_.visit_all([&](Ctx& ctx) { unused += give_up_memory(ctx); });
   const std::size_t after = limit_.held_by(Holder::kPages);
   const std::size_t small = arena_.exists() ? cold_.trim() : 0;
-  return (before > after ? before - after : 0) + small + v1_.trim() + large_.trim();
+  return unused + (before > after ? before - after : 0) + small + v1_.trim() + large_.trim();
 }
 
 // Lock order: contexts, learn, policy, cold, v1, large.

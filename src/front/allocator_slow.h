@@ -19,6 +19,7 @@ void* Allocator<C>::allocate_slow(Ctx* ctx, std::size_t n) noexcept {
 template <class C>
 void* Allocator<C>::allocate_bin(Ctx* ctx, BinIndex bin) noexcept {
   if (ctx == nullptr) return v1_.allocate(bin);
+  const LockGuard<C> working(ctx->lock);
   prepare(*ctx);
   if (HAKMEM_UNLIKELY(ctx->ebbing())) allocating_at_ebb(*ctx);
   const SizeClass size_class(Sizes::info(bin).size_class);
@@ -51,6 +52,7 @@ void* Allocator<C>::allocate_small(Ctx& ctx, BinIndex bin) noexcept {
 
 template <class C>
 void* Allocator<C>::allocate_from_page(Ctx& ctx, Magazine<C>& magazine, BinIndex bin) noexcept {
+  look_at_time(ctx);
   Hot hot_box = hot(ctx);
   const std::size_t more = ctx.ebbing() ? 0 : magazine.capacity() / 2;
   const typename Ultra::Refilled refilled = Ultra::refill(hot_box, magazine, bin, more);
@@ -65,7 +67,9 @@ void* Allocator<C>::allocate_from_page(Ctx& ctx, Magazine<C>& magazine, BinIndex
       case TakePath::kNone: stats.alloc_fb_v1.add(); break;
     }
   }
-  if (HAKMEM_UNLIKELY(ctx.learning())) learn(SizeClass(Sizes::info(bin).size_class), refilled.path);
+  if (HAKMEM_UNLIKELY(ctx.learning())) {
+    learn(ctx, SizeClass(Sizes::info(bin).size_class), refilled.path);
+  }
   return refilled.block != nullptr ? refilled.block : v1_.allocate(bin);
 }
 
@@ -133,15 +137,18 @@ void Allocator<C>::deallocate_slow(Ctx* ctx, void* p, const char* operation) noe
 
 template <class C>
 void Allocator<C>::deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot) noexcept {
+  const LockGuard<C> working(ctx.lock);
   prepare(ctx);
   const BinIndex bin(static_cast<std::uint8_t>(page.bin));
   auto& stats = ctx.stats.by_class[page.class_idx];
   if (ctx.counting()) stats.free_calls.add();
   if (ctx.ebbing() || !ctx.ultra.is_open(bin)) return give_to_page(ctx, page, slot);
   Magazine<C>& magazine = ctx.ultra.magazine(bin);
+  if (magazine.full()) look_at_time(ctx);
   if (magazine.full()) {
     const std::size_t count = (magazine.size() + 1) / 2;
     flush(ctx, magazine, count);
+    ctx.so.classes[bin.value()].used_in = ctx.so.seen_period();
     ctx.ebb_bytes += count * page.block_size;
     if (ctx.ebb_bytes >= C::Geometry::kEbbBytes || limit_.crowded(Holder::kPages)) {
       begin_ebb(ctx);
@@ -159,6 +166,7 @@ void Allocator<C>::give_to_page(Ctx& ctx, Page& page, std::uint32_t slot) noexce
   const BinIndex bin(static_cast<std::uint8_t>(page.bin));
   const GivePath path = hot(ctx).give(page, slot);
   if (HAKMEM_UNLIKELY(ctx.learning())) note_given(ctx, page, bin, path);
+  if (path == GivePath::kRetire) look_at_time(ctx);
   if (!ctx.counting()) return;
   switch (path) {
     case GivePath::kCurrent: stats.free_current.add(); break;
@@ -217,6 +225,7 @@ void Allocator<C>::deallocate_remote(Ctx* ctx, Page& page, std::uint32_t slot,
     fail(ctx, reinterpret_cast<void*>(call.pointer), call.operation, view);
   }
   const std::uint8_t size_class = page.class_idx;
+  const std::size_t bytes = page.block_size;
   Ctx* const owner = page.owner.load_relaxed();  // relaxed: a page with a live block stays owned
   if constexpr (C::kMitigations.check_frees) {
     // It was freed by its owner too, and the page is empty and gone.
@@ -227,12 +236,13 @@ void Allocator<C>::deallocate_remote(Ctx* ctx, Page& page, std::uint32_t slot,
     ctx->stats.by_class[size_class].free_calls.add();
     ctx->stats.by_class[size_class].free_remote.add();
   }
+  if (ctx != nullptr) note_freed_elsewhere(*ctx, bytes);
 }
 
 // Not in the arena: large, then v1, then nobody's.
 template <class C>
 void Allocator<C>::deallocate_foreign(Ctx* ctx, void* p, const char* operation) noexcept {
-  if (ctx != nullptr) prepare(*ctx);
+  if (ctx != nullptr) take_note(*ctx);
   const bool counting = ctx != nullptr && ctx->counting();
   if (counting) ctx->stats.page_of_fail.add();
   BlockView view = large_.deallocate(ClientPtr(p));
@@ -260,14 +270,6 @@ void Allocator<C>::deallocate_foreign(Ctx* ctx, void* p, const char* operation) 
 template <class C>
 void Allocator<C>::cache_v1_block(Ctx& ctx, void* p, const BlockView& view,
                                   const char* operation) noexcept {
-  Magazine<C>& magazine = ctx.ultra.magazine(BinIndex(view.bin));
-  if (ctx.counting()) {
-    ctx.stats.by_class[view.size_class].free_calls.add();
-    ctx.stats.by_class[view.size_class].free_fb_v1.add();
-  }
-  if (magazine.full()) {
-    flush(ctx, magazine, (magazine.size() + 1) / 2);
-  }
   auto* const entry = v1_.entry_of(ClientPtr(p));
   if constexpr (C::kMitigations.check_frees) {
     // Another thread may be freeing the same block; what is refused is left as it was.
@@ -278,6 +280,15 @@ void Allocator<C>::cache_v1_block(Ctx& ctx, void* p, const BlockView& view,
       twice.fault = Fault::kDoubleFree;
       fail(&ctx, p, operation, twice);
     }
+  }
+  if (ctx.counting()) {
+    ctx.stats.by_class[view.size_class].free_calls.add();
+    ctx.stats.by_class[view.size_class].free_fb_v1.add();
+  }
+  Magazine<C>& magazine = ctx.ultra.magazine(BinIndex(view.bin));
+  if (magazine.full()) {
+    const LockGuard<C> working(ctx.lock);  // pages of v3 may be among those it goes back to
+    flush(ctx, magazine, (magazine.size() + 1) / 2);
   }
   *magazine.top++ = make_place<C>(p, entry);
 }

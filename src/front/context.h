@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "hot/so_ctx.h"
+#include "pal/lock.h"
 #include "policy/policy_snapshot.h"
 #include "remote/remote_box.h"
 #include "stats/stats_v3.h"
@@ -26,9 +27,13 @@ struct Context {
   const PolicySnapshot* policy = nullptr;  // the one that `ultra` and `so` are set up for
   std::uint32_t number = 0;                // 0 for the contexts that stand for "none"
   ContextState state = ContextState::kUnused;
+  std::uint32_t tended_in = 0;  // decay period in which it was last visited (context_registry.h)
   std::size_t ebb_bytes = 0;   // flushed since blocks were last taken from a page
   std::uint16_t ebb_left = 0;  // not 0: ebbing, for so many more slow allocations
   Context* next_parked = nullptr;
+  // Held on each slow path of its thread, and by whoever works on the context in its stead. What
+  // the hot path touches, `ultra`, is the thread's alone all the same.
+  Lock<C> lock{};
   alignas(64) PendingPages<C> pending{};   // pushed to by other threads
   alignas(64) ContextStats<C> stats{};
 

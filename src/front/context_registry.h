@@ -1,5 +1,6 @@
 // The registry of contexts: hands them to threads, takes them back when threads exit.
 //   attach: parked -> active, else unused -> active      park: active -> parked
+//   scavenge, visit: others work on contexts whose threads do not
 // Contexts and their magazines lie in one sparse mapping between guards.
 #pragma once
 
@@ -66,6 +67,23 @@ class ContextRegistry {
     lock_.unlock();
   }
 
+  // Calls work(ctx), with its lock held, for every context whose thread has ended or has not been
+  // on a slow path in decay period `now` and the one before. Once is enough, until something is
+  // sent to it. Does nothing when another thread is at it, and leaves out a context in use.
+  template <class Work>
+  void visit_idle(std::uint32_t now, Work&& work) noexcept {
+    visit_if([&](const Ctx& ctx) { return needs_visit(ctx, now); },
+             [&](Ctx& ctx) {
+               work(ctx);
+               ctx.tended_in = now;
+             });
+  }
+  // The same for every context.
+  template <class Work>
+  void visit_all(Work&& work) noexcept {
+    visit_if([](const Ctx&) { return true; }, work);
+  }
+
   // Calls visit(ctx) for every context that was ever used.
   template <class Visit>
   void for_each(Visit&& visit) noexcept {
@@ -91,6 +109,26 @@ class ContextRegistry {
   static constexpr std::size_t kStorageOffset = (sizeof(Ctx) + 63) / 64 * 64;
   static constexpr std::size_t kStride =
       (kStorageOffset + C::Sizes::kMagazineEntries * sizeof(MagazinePlace<C>) + 4095) / 4096 * 4096;
+
+  template <class Wanted, class Work>
+  void visit_if(Wanted&& wanted, Work&& work) noexcept HAKMEM_UNCHECKED {
+    if (!lock_.try_lock()) return;
+    for_each([&](Ctx& ctx) {
+      if (ctx.state == ContextState::kOrphaned || !wanted(ctx) || !ctx.lock.try_lock()) return;
+      work(ctx);
+      ctx.lock.unlock();
+    });
+    lock_.unlock();
+  }
+  // Another thread's `period` may be ahead of the caller's.
+  static bool needs_visit(const Ctx& ctx, std::uint32_t now) noexcept {
+    constexpr auto since = [](std::uint32_t later, std::uint32_t earlier) noexcept {
+      return static_cast<std::int32_t>(later - earlier);
+    };
+    const std::uint32_t used_in = ctx.so.seen_period();
+    if (ctx.state == ContextState::kActive && since(now, used_in) < 2) return false;
+    return !ctx.pending.empty() || since(ctx.tended_in, used_in) < 2;
+  }
 
   Ctx& at(std::uint32_t i) noexcept {
     return *std::launder(reinterpret_cast<Ctx*>(memory_ + i * kStride));

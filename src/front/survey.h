@@ -21,7 +21,8 @@ namespace hakmem {
 // Bytes unless stated otherwise.
 struct Survey {
   std::size_t small_allocated = 0;  // blocks of v3 and v1 that the program holds, whole blocks
-  std::size_t small_active = 0;     // pages (v3) and runs (v1) that have a block out
+  std::size_t small_active = 0;     // pages (v3) and runs (v1) that have a block out, less what
+                                    // was given back between their blocks
   std::size_t small_resident = 0;   // pages and cells that may hold memory
   std::size_t small_mapped = 0;     // superslabs and v1's chunks
   std::size_t small_idle = 0;       // free pages that still hold memory: trim gives them back
@@ -98,20 +99,23 @@ class Surveyor {
     s.small_idle += totals.warm_bytes;
     s.retained += a_.arena().bytes() - totals.committed_bytes;
     s.metadata += totals.committed_bytes / Sizes::kSuperslabBytes * kRecordsPerSuperslab;
-    a_.cold().for_each_lent_page_locked(
-        [&](BinIndex bin, const auto* entries) { add_page(s, Sizes::info(bin), entries); });
+    a_.cold().for_each_lent_page_locked([&](BinIndex bin, const auto* entries, std::size_t purged) {
+      s.small_resident -= purged;
+      add_page(s, Sizes::info(bin), entries, purged);
+    });
   }
 
   // A block that was freed by another thread, or waits in a magazine, still keeps its page.
   template <class Entry>
-  static void add_page(Survey& s, const BinInfo& info, const Entry* entries) noexcept {
+  static void add_page(Survey& s, const BinInfo& info, const Entry* entries,
+                       std::size_t purged) noexcept {
     bool active = false;
     for (std::size_t slot = 0; slot < info.capacity; ++slot) {
       const SlotState state = state_of_entry(entries[slot].load_relaxed());  // a count
       if (state == SlotState::kLive) s.small_allocated += info.block_size;
       active |= state != SlotState::kFree;
     }
-    if (active) s.small_active += std::size_t{1} << info.page_shift;
+    if (active) s.small_active += (std::size_t{1} << info.page_shift) - purged;
   }
 
   static void add_v1(Survey& s, const v1::V1Tally& tally) noexcept {

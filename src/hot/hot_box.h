@@ -37,21 +37,12 @@ class HotBox {
     TakePath path;
   };
 
-  // Ensures: the page is current and has a free slot.
+  // Ensures: the page is current and has a free slot, and is known to be in use.
   Source page_to_take_from(BinIndex bin) noexcept {
-    SoClass<C>& cls = ctx_.classes[bin.value()];
-    if (cls.current != nullptr) {
-      if (cls.current->has_free_slot()) return {cls.current, TakePath::kCurrent};
-      cls.current->flags = PageFlag::kFull;
-      cls.current = nullptr;
-    }
-    if (cls.partial != Page::kNoPage) {
-      Page& page = arena_.page(cls.partial);
-      unlink_partial(cls, page);
-      make_current(cls, page);
-      return {&page, TakePath::kPartial};
-    }
-    return so_alloc_refill_slow(cls, bin);
+    const Source source = choose_page(bin);
+    if (source.page != nullptr) note_taken(*source.page);
+    ctx_.classes[bin.value()].used_in = ctx_.seen_period();
+    return source;
   }
 
   std::uint16_t take(Page& page, EntryBits state) noexcept {
@@ -88,7 +79,61 @@ class HotBox {
     for (SoClass<C>& cls : ctx_.classes) retire_listed(cls, cls.max_partial, retiring);
   }
 
+  // Gives back the memory that no block lies on: of pages that nothing was taken from in decay
+  // period `now` and the one before, or of all.
+  void purge_at_rest(std::uint32_t now) noexcept {
+    for_each_with_free_slot([&](Page& page) {
+      if (now - page.taken_in >= 2) purge_if_changed(page);
+    });
+  }
+  // Returns the bytes given back.
+  std::size_t purge_all() noexcept {
+    std::size_t bytes = 0;
+    for_each_with_free_slot([&](Page& page) { bytes += purge_if_changed(page); });
+    return bytes;
+  }
+
  private:
+  Source choose_page(BinIndex bin) noexcept {
+    SoClass<C>& cls = ctx_.classes[bin.value()];
+    if (cls.current != nullptr) {
+      if (cls.current->has_free_slot()) return {cls.current, TakePath::kCurrent};
+      cls.current->flags = PageFlag::kFull;
+      cls.current = nullptr;
+    }
+    if (cls.partial != Page::kNoPage) {
+      Page& page = arena_.page(cls.partial);
+      unlink_partial(cls, page);
+      make_current(cls, page);
+      return {&page, TakePath::kPartial};
+    }
+    return so_alloc_refill_slow(cls, bin);
+  }
+
+  void note_taken(Page& page) noexcept {
+    page.taken_in = ctx_.seen_period();
+    page.used_at_purge = Page::kNever;
+    // What of its memory comes back now is not known: all of it, then. relaxed: a count
+    if (HAKMEM_UNLIKELY(page.purged.load_relaxed() != 0)) page.purged.store_relaxed(0);
+  }
+  // Slots have come back to it since that was last done.
+  std::size_t purge_if_changed(Page& page) noexcept {
+    if (page.used == page.used_at_purge || !page.has_free_slot()) return 0;
+    page.used_at_purge = page.used;
+    return cold_.purge_unused(page);
+  }
+
+  // The current page may have none. Requires: `work` leaves the lists alone.
+  template <class Work>
+  void for_each_with_free_slot(Work&& work) noexcept {
+    for (SoClass<C>& cls : ctx_.classes) {
+      if (cls.current != nullptr) work(*cls.current);
+      for (std::uint32_t unit = cls.partial; unit != Page::kNoPage; unit = arena_.page(unit).next) {
+        work(arena_.page(unit));
+      }
+    }
+  }
+
   // Empty pages of the partial list go back, until no more than `keep` pages are on it.
   template <class Retiring>
   void retire_listed(SoClass<C>& cls, std::uint32_t keep, Retiring& retiring) noexcept {
@@ -142,7 +187,7 @@ class HotBox {
       if (HAKMEM_UNLIKELY(slot != kNoSlot)) report_raced_double_free(page, slot, "retire");
     }
     --cls.pages;
-    cold_.retire_page(page);
+    cold_.retire_page(page, ctx_.seen_period());
   }
 
   static void make_current(SoClass<C>& cls, Page& page) noexcept {

@@ -1,4 +1,5 @@
-// SoCtx: one context's pages, a SoClass per bin. Touched only by the thread that holds the context.
+// SoCtx: one context's pages, a SoClass per bin. Touched only with the context's lock held, but for
+// `period`, which anybody may read.
 #pragma once
 
 #include <array>
@@ -18,12 +19,17 @@ struct SoClass {
   std::uint32_t partial_count = 0;
   std::uint32_t max_partial = 0;               // beyond it an empty page is retired
   std::uint32_t pages = 0;                     // owned in total, full ones included
+  std::uint32_t used_in = 0;  // decay period in which the magazine was last refilled or flushed
 };
 
 template <class C>
 struct SoCtx {
   std::array<SoClass<C>, C::Sizes::kBins> classes{};
   Rng rng{};
+  // The decay period in which its thread was last on a slow path.
+  typename C::World::template atomic<std::uint32_t> period{0};
+
+  std::uint32_t seen_period() const noexcept { return period.load_relaxed(); }  // a stamp, no more
 };
 
 }  // namespace hakmem

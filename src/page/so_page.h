@@ -57,6 +57,11 @@ struct alignas(128) SoPage {
   std::uint16_t used = 0;                        // slots that are LIVE, CACHED or REMOTE
   std::uint16_t carved = 0;                      // slots [0, carved) have been on the freelist
   PageFlag flags = PageFlag::kRetired;
+  // Of its memory where no block lies (unused.h): system pages given back since a slot was last
+  // taken; written by the owner. `used` when that was done; the decay period of that last time.
+  typename C::World::template atomic<std::uint32_t> purged{0};
+  std::uint16_t used_at_purge = kNever;
+  std::uint32_t taken_in = 0;
   std::uint32_t next = kNoPage;                  // partial list, by head unit
   std::uint32_t prev = kNoPage;
 
@@ -65,6 +70,7 @@ struct alignas(128) SoPage {
   typename C::World::template atomic<std::uint32_t> next_pending{kNoPage};
 
   static constexpr std::uint32_t kNoPage = ~std::uint32_t{0};
+  static constexpr std::uint16_t kNever = 0xFFFF;
 
   bool has_free_slot() const noexcept { return used < capacity; }
   void* slot_address(std::uint32_t slot) const noexcept {

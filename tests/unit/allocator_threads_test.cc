@@ -68,6 +68,7 @@ TYPED_TEST(Threads, BlocksOutliveTheirThreadAndTheNextOneAdoptsThem) {
 
 // What is sent to a parked context is looked after by whoever borrows a page next.
 TYPED_TEST(Threads, ParkedContextsAreScavenged) {
+  this->take(this->heap_.ctx, 16);  // it has looked at the time, so it visits nobody below
   Context<TypeParam>* const ctx = this->attach();
   void* const p = this->take(ctx, 1000);
   this->park(ctx);
@@ -239,6 +240,41 @@ TEST(NoContextLeft, V1Serves) {
   void* const p = heap.allocator->allocate_slow(nullptr, 100);
   EXPECT_STREQ(heap.allocator->locate(p).heap, "v1");
   heap.allocator->deallocate_slow(nullptr, p, "free");
+}
+
+// Threads allocate, hand blocks on and pause, while time passes and others work on whatever looks
+// idle, at rest or not: every block keeps its contents, and nothing is lost.
+TYPED_TEST(Threads, OthersWorkOnTheirContextsMeanwhile) {
+  constexpr int kThreads = 3, kRounds = 1500;
+  std::vector<std::atomic<unsigned char*>> slots(64);
+  std::atomic<int> errors{0}, running{kThreads};
+  const auto give_checked = [&](Context<TypeParam>* ctx, unsigned char* p) {
+    if (p == nullptr) return;
+    const std::size_t n = p[0] * std::size_t{8};
+    for (std::size_t i = 1; i < n; ++i) errors += p[i] == p[0] ? 0 : 1;
+    this->give(ctx, p);
+  };
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      Rng rng(static_cast<std::uint64_t>(t));
+      Context<TypeParam>* const ctx = this->attach();
+      for (int i = 0; i < kRounds; ++i) {
+        const auto mark = static_cast<unsigned char>(2 + rng.below(250));
+        auto* const p = static_cast<unsigned char*>(this->take(ctx, mark * std::size_t{8}));
+        std::memset(p, mark, mark * std::size_t{8});
+        give_checked(ctx, slots[rng.below(64)].exchange(p));
+        if (i % 300 == 299) this->heap_.platform().advance_clock_ms(600);
+      }
+      this->park(ctx);
+      --running;
+    });
+  }
+  while (running != 0) this->heap_.allocator->purge();
+  for (std::thread& thread : threads) thread.join();
+  for (auto& slot : slots) give_checked(this->heap_.ctx, slot.exchange(nullptr));
+  EXPECT_EQ(errors, 0);
+  this->expect_all_given_back();
 }
 
 }  // namespace

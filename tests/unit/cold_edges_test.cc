@@ -50,7 +50,7 @@ struct Box {
     cold.init(platform, arena, limit, mappings);
   }
   SoPage<C>* borrow(std::size_t n) {
-    return cold.refill_page(bin_of<C>(n), {context.get(), nullptr});
+    return refill(cold, bin_of<C>(n), PageOwner<C>{context.get(), nullptr});
   }
   std::vector<SoPage<C>*> borrow_many(std::size_t n, std::size_t count) {
     std::vector<SoPage<C>*> pages;
@@ -64,14 +64,14 @@ TEST(ColdVisit, NamesEveryLentPageAndNoOther) {
   Box<EarlyFull> box;
   auto pages = box.borrow_many(64, kFullPages);
   const auto others = box.borrow_many(300, 3);
-  for (const std::size_t back : {0u, 1u, 7u}) box.cold.retire_page(*pages[back]);
+  for (const std::size_t back : {0u, 1u, 7u}) retire(box.cold, *pages[back]);
   std::set<const void*> due, seen;
   for (const std::size_t i : {2u, 3u, 4u, 5u, 6u}) due.insert(pages[i]->entries);
   for (std::size_t i = 8; i < kFullPages; ++i) due.insert(pages[i]->entries);
   for (const auto* page : others) due.insert(page->entries);
   std::size_t visits = 0, of_300 = 0;
   box.cold.lock_for_fork();
-  box.cold.for_each_lent_page_locked([&](BinIndex bin, const auto* entries) {
+  box.cold.for_each_lent_page_locked([&](BinIndex bin, const auto* entries, std::size_t) {
     seen.insert(entries);
     ++visits;
     of_300 += bin == bin_of<EarlyFull>(300) ? 1 : 0;
@@ -86,7 +86,7 @@ TEST(ColdPurge, EveryRunOfFreePagesTheLastOneTooAndNoneBetween) {
   Box<EarlyFull> box;
   const auto pages = box.borrow_many(64, kFullPages);
   const std::vector<std::size_t> back{0, 2, 3, 28, 30, 31};
-  for (const std::size_t i : back) box.cold.retire_page(*pages[i]);
+  for (const std::size_t i : back) retire(box.cold, *pages[i]);
   EXPECT_EQ(box.cold.trim(), back.size() * kFullPage);
   std::set<const void*> due;
   for (const std::size_t i : back) {
@@ -99,21 +99,21 @@ TEST(ColdPurge, EveryRunOfFreePagesTheLastOneTooAndNoneBetween) {
 
 TEST(ColdPurge, AWholeSuperslabIsOneCall) {
   Box<EarlyFull> box;
-  for (SoPage<EarlyFull>* page : box.borrow_many(64, kFullPages)) box.cold.retire_page(*page);
+  for (SoPage<EarlyFull>* page : box.borrow_many(64, kFullPages)) retire(box.cold, *page);
   EXPECT_EQ(box.cold.trim(), kFullPages * kFullPage);
   EXPECT_EQ(box.platform.calls(Call::kPurge), 1u);
 }
 
 TEST(ColdPurge, SuperslabsNotInUseAreNotLookedAt) {
   Box<EarlyFull> box;
-  box.cold.retire_page(*box.borrow(64));
+  retire(box.cold, *box.borrow(64));
   Superslab& unused = box.cold.record_for_test(SlabIndex(box.cold.superslabs_used()));
   unused.warm_pages = unused.pages = 1;
   EXPECT_EQ(box.cold.trim(), kFullPage);
   EXPECT_EQ(unused.warm_pages, 1u);
   int visits = 0;
   box.cold.lock_for_fork();
-  box.cold.for_each_lent_page_locked([&](BinIndex, const auto*) { ++visits; });
+  box.cold.for_each_lent_page_locked([&](BinIndex, const auto*, std::size_t) { ++visits; });
   box.cold.unlock_after_fork();
   EXPECT_EQ(visits, 0);
 }
@@ -121,9 +121,9 @@ TEST(ColdPurge, SuperslabsNotInUseAreNotLookedAt) {
 TEST(ColdPurge, MoreSuperslabsThanOneBatchHolds) {
   for (const std::size_t slabs : {15u, 16u, 17u, 32u, 40u}) {
     Box<EarlySmall> box;
-    for (SoPage<EarlySmall>* page : box.borrow_many(64, 2 * slabs)) box.cold.retire_page(*page);
+    for (SoPage<EarlySmall>* page : box.borrow_many(64, 2 * slabs)) retire(box.cold, *page);
     box.platform.now = 3 * kPeriod;
-    box.cold.age();
+    age(box.cold);
     EXPECT_EQ(box.warm(), 0u);
     EXPECT_EQ(box.platform.purged.size(), 2 * slabs);
     EXPECT_NE(box.borrow_many(64, 2 * slabs).back(), nullptr);
@@ -136,12 +136,12 @@ TEST(ColdPurge, TheRestOfTheSuperslabCanBeBorrowedMeanwhile) {
   SoPage<EarlyFull>* const a = box.borrow(64);
   SoPage<EarlyFull>* const b = box.borrow(64);
   box.borrow(64);
-  box.cold.retire_page(*a);
-  box.cold.retire_page(*b);
+  retire(box.cold, *a);
+  retire(box.cold, *b);
   SoPage<EarlyFull>* meanwhile = nullptr;
   box.platform.meanwhile = [&] { meanwhile = box.borrow(64); };
   box.platform.now = 3 * kPeriod;
-  box.cold.age();
+  age(box.cold);
   ASSERT_NE(meanwhile, nullptr);
   EXPECT_EQ(meanwhile->slab_ref, a->slab_ref);
   EXPECT_TRUE(meanwhile != a && meanwhile != b);
@@ -150,11 +150,11 @@ TEST(ColdPurge, TheRestOfTheSuperslabCanBeBorrowedMeanwhile) {
 TEST(ColdPurge, ASuperslabWithNothingLeftIsPassedOverMeanwhile) {
   Box<EarlySmall> box;
   const auto pages = box.borrow_many(64, 2);
-  box.cold.retire_page(*pages[0]);
+  retire(box.cold, *pages[0]);
   SoPage<EarlySmall>* meanwhile = nullptr;
   box.platform.meanwhile = [&] { meanwhile = box.borrow(64); };
   box.platform.now = 3 * kPeriod;
-  box.cold.age();
+  age(box.cold);
   ASSERT_NE(meanwhile, nullptr);
   EXPECT_NE(meanwhile->slab_ref, pages[0]->slab_ref);
   EXPECT_EQ(box.borrow(64), pages[0]) << "the purged one is back";
@@ -165,12 +165,12 @@ TEST(ColdDecay, BeginsWithTheFirstPeriod) {
   for (const std::uint64_t start : {0u, 1u, 7u}) {
     Box<EarlyFull> box;
     box.platform.now = start * kPeriod;
-    box.cold.retire_page(*box.borrow(64));
+    retire(box.cold, *box.borrow(64));
     box.platform.now = (start + 2) * kPeriod - 1;
-    box.cold.age();
+    age(box.cold);
     EXPECT_EQ(box.warm(), kFullPage) << start;
     box.platform.now = (start + 2) * kPeriod;
-    box.cold.age();
+    age(box.cold);
     EXPECT_EQ(box.warm(), 0u) << start;
   }
 }
@@ -179,10 +179,10 @@ TEST(ColdTiers, ADrainingSuperslabDrainsOnWhenTheOtherHasBecomeFull) {
   Box<EarlyFull> box;
   const auto first = box.borrow_many(64, kFullPages);
   box.borrow(64);
-  for (std::uint32_t i = 0; i < 24; ++i) box.cold.retire_page(*first[i]);
+  for (std::uint32_t i = 0; i < 24; ++i) retire(box.cold, *first[i]);
   ASSERT_EQ(box.cold.tier_of(SlabIndex(0)), Tier::kDraining);
   box.borrow_many(64, kFullPages - 1);  // the other one is full now
-  box.cold.retire_page(*first[24]);
+  retire(box.cold, *first[24]);
   EXPECT_EQ(box.cold.tier_of(SlabIndex(0)), Tier::kDraining);
 }
 
@@ -194,12 +194,12 @@ TEST(ColdGuards, GoWhenPagesChangeTheirSizeAndOnlyThen) {
   ASSERT_NE(small.page_shift, great.page_shift);
   SoPage<EarlyFull>* const fresh = box.borrow(65536);
   EXPECT_EQ(box.platform.calls(Call::kUnguard), 0u);
-  box.cold.retire_page(*fresh);
+  retire(box.cold, *fresh);
   SoPage<EarlyFull>* const page = box.borrow(64);
   EXPECT_EQ(page->slab_ref, fresh->slab_ref);
   EXPECT_EQ(box.platform.calls(Call::kUnguard), 1u);
   EXPECT_EQ(box.platform.calls(Call::kGuard), 2u) << "a new one at the new end";
-  box.cold.retire_page(*page);
+  retire(box.cold, *page);
   EXPECT_EQ(box.borrow(65536), fresh);
   EXPECT_EQ(box.platform.calls(Call::kUnguard), 2u);
   const auto* const first_end = reinterpret_cast<const char*>(page->base + kFullPage - 1);

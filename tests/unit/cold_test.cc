@@ -77,7 +77,7 @@ TYPED_TEST(EveryBin, ARetiredPageHasNoOwnerInAnyUnit) {
   Cold<TypeParam> box;
   for (std::size_t b = 0; b < Sizes::kBins; ++b) {
     SoPage<TypeParam>& page = *box.borrow(BinIndex(static_cast<std::uint8_t>(b)));
-    box.cold.retire_page(page);
+    retire(box.cold, page);
     EXPECT_EQ(page.flags, PageFlag::kRetired);
     const std::uint32_t units =
         1u << (Sizes::kBinTable[b].page_shift - TypeParam::Geometry::kUnitShift);
@@ -104,7 +104,7 @@ TYPED_TEST(EveryBin, ASuperslabIsReusedByEveryOtherBin) {
       std::memset(bytes_of(*page), 0x5A, blocks_bytes(*page));
     }
     EXPECT_EQ(box.cold.superslabs_used(), 1u);
-    for (SoPage<TypeParam>* page : pages) box.cold.retire_page(*page);
+    for (SoPage<TypeParam>* page : pages) retire(box.cold, *page);
     EXPECT_EQ(box.tier(0), Tier::kFree);
   }
 }
@@ -118,7 +118,7 @@ TEST(ColdTiers, HotUntilFullThenTheNextSuperslab) {
   EXPECT_EQ(pages[0]->slab_ref, pages[1]->slab_ref);
   EXPECT_NE(pages[0]->slab_ref, pages[2]->slab_ref);
   EXPECT_FALSE(box.cold.record_for_test(SlabIndex(0)).listed) << "HOT, without a free page";
-  box.cold.retire_page(*pages[1]);
+  retire(box.cold, *pages[1]);
   EXPECT_TRUE(box.cold.record_for_test(SlabIndex(0)).listed);
   EXPECT_EQ(box.tier(0), Tier::kHot);
 }
@@ -134,9 +134,9 @@ TEST(ColdTiers, ASparseSuperslabDrainsWhileAnotherCanServe) {
   const BinIndex bin = bin_of<Full>(64);
   auto first = box.borrow_many(bin, kFullPages);
   auto second = box.borrow_many(bin, 1);
-  for (std::uint32_t i = 0; i < 23; ++i) box.cold.retire_page(*first[i]);
+  for (std::uint32_t i = 0; i < 23; ++i) retire(box.cold, *first[i]);
   EXPECT_EQ(box.tier(0), Tier::kHot) << "23 of 32 pages are free: not sparse yet";
-  box.cold.retire_page(*first[23]);
+  retire(box.cold, *first[23]);
   EXPECT_EQ(box.tier(0), Tier::kDraining);
 
   for (std::uint32_t i = 1; i < kFullPages; ++i) {
@@ -154,7 +154,7 @@ TEST(ColdTiers, ADrainingSuperslabEmptiesToFree) {
   const auto first = box.borrow_many(bin, kFullPages);
   box.borrow(bin);
   for (std::uint32_t i = 0; i < kFullPages; ++i) {
-    box.cold.retire_page(*first[i]);
+    retire(box.cold, *first[i]);
     const Tier due = i < 23 ? Tier::kHot : (i < 31 ? Tier::kDraining : Tier::kFree);
     EXPECT_EQ(box.tier(0), due) << i;
   }
@@ -167,7 +167,7 @@ TEST(ColdTiers, ADrainingSuperslabEmptiesToFree) {
 TEST(ColdTiers, ASparseSuperslabStaysHotWhenItIsTheOnlyOne) {
   Cold<Full> box;
   const auto pages = box.borrow_many(bin_of<Full>(64), kFullPages);
-  for (std::uint32_t i = 0; i < 31; ++i) box.cold.retire_page(*pages[i]);
+  for (std::uint32_t i = 0; i < 31; ++i) retire(box.cold, *pages[i]);
   EXPECT_EQ(box.tier(0), Tier::kHot);
 }
 
@@ -175,8 +175,8 @@ TEST(ColdTiers, AFreeSuperslabGoesToItsOldBinFirst) {
   Cold<Small> box;
   SoPage<Small>* const a = box.borrow(bin_of<Small>(64));
   SoPage<Small>* const b = box.borrow(bin_of<Small>(512));
-  box.cold.retire_page(*a);
-  box.cold.retire_page(*b);  // FREE list: b's, then a's
+  retire(box.cold, *a);
+  retire(box.cold, *b);  // FREE list: b's, then a's
   EXPECT_EQ(box.borrow(bin_of<Small>(64))->slab_ref, SlabIndex(0));
   EXPECT_EQ(box.borrow(bin_of<Small>(32))->slab_ref, SlabIndex(1)) << "else any";
 }
@@ -185,7 +185,7 @@ TEST(ColdTiers, AFreeSuperslabGoesToItsOldBinFirst) {
 template <class C>
 void next_period(Cold<C>& box) {
   box.platform.advance_clock_ms(ColdBox<C>::kDecayPeriodMs);
-  box.cold.retire_page(*box.borrow(bin_of<C>(16)));
+  retire(box.cold, *box.borrow(bin_of<C>(16)));
 }
 
 TEST(ColdWarm, ARetiredPageKeepsItsMemoryAndIsLentFirst) {
@@ -193,7 +193,7 @@ TEST(ColdWarm, ARetiredPageKeepsItsMemoryAndIsLentFirst) {
   const BinIndex bin = bin_of<Full>(64);
   const auto pages = box.borrow_many(bin, 5);
   std::memset(bytes_of(*pages[3]), 0x5A, 64);
-  box.cold.retire_page(*pages[3]);
+  retire(box.cold, *pages[3]);
   EXPECT_EQ(box.cold.totals().warm_bytes, kFullPage);
   EXPECT_EQ(box.borrow(bin), pages[3]);
   EXPECT_EQ(bytes_of(*pages[3])[0], 0x5A);
@@ -206,7 +206,7 @@ TEST(ColdWarm, AfterTwoPeriodsWhatIsBeyondTheCapIsPurged) {
   const auto pages = box.borrow_many(bin_of<Full>(64), 5);
   for (SoPage<Full>* page : pages) std::memset(bytes_of(*page), 0x5A, 64);
   next_period(box);
-  for (SoPage<Full>* page : pages) box.cold.retire_page(*page);
+  for (SoPage<Full>* page : pages) retire(box.cold, *page);
   next_period(box);
   EXPECT_EQ(box.cold.totals().warm_bytes, 6 * kFullPage) << "one period is not enough";
   next_period(box);
@@ -220,9 +220,9 @@ TEST(ColdWarm, AfterTwoPeriodsWhatIsBeyondTheCapIsPurged) {
 TEST(ColdWarm, AReturningPageStartsItsSuperslabsTimeAnew) {
   Cold<Full> box;
   const auto pages = box.borrow_many(bin_of<Full>(64), 3);
-  box.cold.retire_page(*pages[0]);
+  retire(box.cold, *pages[0]);
   next_period(box);
-  box.cold.retire_page(*pages[1]);
+  retire(box.cold, *pages[1]);
   next_period(box);
   EXPECT_EQ(box.cold.totals().warm_bytes, 3 * kFullPage);
   next_period(box);
@@ -233,7 +233,7 @@ TEST(ColdWarm, TimeStartsWhenThePageComesNotWhenTheBoxLastLooked) {
   Cold<Full> box;
   SoPage<Full>* const page = box.borrow(bin_of<Full>(64));
   box.platform.advance_clock_ms(10 * ColdBox<Full>::kDecayPeriodMs);
-  box.cold.retire_page(*page);
+  retire(box.cold, *page);
   EXPECT_EQ(box.cold.totals().warm_bytes, kFullPage);
 }
 
@@ -243,11 +243,11 @@ TEST(ColdWarm, TheCapIsPerClass) {
   SoPage<Full>* const other = box.borrow(bin_of<Full>(16));  // its superslab serves next_period
   SoPage<Full>* const c3 = box.borrow(bin_of<Full>(64));
   SoPage<Full>* const c4 = box.borrow(bin_of<Full>(128));
-  box.cold.retire_page(*c3);
-  box.cold.retire_page(*c4);
+  retire(box.cold, *c3);
+  retire(box.cold, *c4);
   for (int i = 0; i < 3; ++i) next_period(box);
   EXPECT_EQ(box.cold.totals().warm_bytes, 2 * kFullPage) << "C3 keeps one, C4 none, C1's is new";
-  box.cold.retire_page(*other);
+  retire(box.cold, *other);
 }
 
 // A system call is made without the lock; another thread may use the box meanwhile.
@@ -273,13 +273,13 @@ TEST(ColdWarm, PagesThatAreBeingPurgedCannotBeBorrowed) {
   cold.set_warm_cap(3, 1);  // some pages stay warm: the superslab is purged in part
   auto context = std::make_unique<Context<Meanwhile>>();
   const auto borrow = [&](std::size_t size) {
-    return cold.refill_page(bin_of<Meanwhile>(size), {context.get(), nullptr});
+    return refill(cold, bin_of<Meanwhile>(size), PageOwner<Meanwhile>{context.get(), nullptr});
   };
   SoPage<Meanwhile>* const a = borrow(64);
   SoPage<Meanwhile>* const b = borrow(64);
   std::vector<SoPage<Meanwhile>*> borrowed{borrow(1024)};
-  cold.retire_page(*a);
-  cold.retire_page(*b);
+  retire(cold, *a);
+  retire(cold, *b);
   platform.meanwhile = [&] {
     for (const std::size_t size : {64u, 512u}) {
       for (std::uint32_t i = 0; i < kFullPages; ++i) {
@@ -304,7 +304,7 @@ TEST(ColdWarm, MemoryThatChangesItsBinIsZero) {
   Cold<Full> box;
   SoPage<Full>& page = *box.borrow(bin_of<Full>(64));
   std::memset(bytes_of(page), 0x5A, blocks_bytes(page));
-  box.cold.retire_page(page);
+  retire(box.cold, page);
   EXPECT_EQ(bytes_of(page)[0], 0x5A) << "warm";
   SoPage<Full>& other = *box.borrow(bin_of<Full>(96));
   ASSERT_EQ(other.base, page.base);
@@ -315,8 +315,8 @@ TEST(ColdWarm, TrimGivesBackEveryFreePage) {
   Cold<Full> box;
   const auto pages = box.borrow_many(bin_of<Full>(64), 3);
   for (SoPage<Full>* page : pages) std::memset(bytes_of(*page), 0x5A, 64);
-  box.cold.retire_page(*pages[0]);
-  box.cold.retire_page(*pages[2]);
+  retire(box.cold, *pages[0]);
+  retire(box.cold, *pages[2]);
   EXPECT_EQ(box.cold.trim(), 2 * kFullPage);
   EXPECT_TRUE(is_zero(bytes_of(*pages[0]), 64));
   EXPECT_EQ(bytes_of(*pages[1])[0], 0x5A) << "lent: not touched";
@@ -333,7 +333,7 @@ TEST(ColdBudget, LimitsWhatContextsBorrow) {
   ASSERT_NE(box.borrow(bin), nullptr);
   EXPECT_EQ(box.borrow(bin), nullptr);
   EXPECT_EQ(box.cold.totals().lent_bytes, 2 * kFullPage);
-  box.cold.retire_page(*a);
+  retire(box.cold, *a);
   EXPECT_NE(box.borrow(bin), nullptr) << "a returned page may be borrowed again";
   box.cold.set_budget(0);
   EXPECT_NE(box.borrow(bin), nullptr) << "0: no limit";
@@ -356,7 +356,7 @@ TEST(ColdRefusal, TheArenaIsFull) {
   EXPECT_NE(all.back(), nullptr);
   EXPECT_EQ(box.borrow(bin_of<Small>(64)), nullptr);
   EXPECT_EQ(box.borrow(bin_of<Small>(512)), nullptr);
-  box.cold.retire_page(*all[5]);
+  retire(box.cold, *all[5]);
   EXPECT_EQ(box.borrow(bin_of<Small>(512)), nullptr) << "its superslab is not empty";
   EXPECT_EQ(box.borrow(bin_of<Small>(64)), all[5]);
 }
@@ -385,7 +385,7 @@ TEST(ColdGuards, EveryPageEndsInOneAndTheyOutliveRetirement) {
     EXPECT_EQ(FakePlatform::is_readable(end - 4096), !guards_work());
     EXPECT_EQ(FakePlatform::is_readable(end - 1), !guards_work());
   }
-  for (SoPage<Full>* page : pages) box.cold.retire_page(*page);
+  for (SoPage<Full>* page : pages) retire(box.cold, *page);
   box.borrow_many(bin_of<Full>(80), 2);  // another bin, the same page size
   EXPECT_EQ(box.platform.calls(Call::kGuard), guards) << "still there";
   EXPECT_EQ(FakePlatform::is_readable(bytes_of(*pages[0]) + kFullPage - 1), !guards_work());
@@ -407,10 +407,10 @@ TEST(ColdGuards, ByProtectionWhereTheSystemHasNone) {
   EXPECT_TRUE(
       FakePlatform::is_readable(reinterpret_cast<const char*>(page->base + kFullPage - 4097)));
   EXPECT_EQ(box.mappings.guard_mappings(), 2u);
-  box.cold.retire_page(*page);
+  retire(box.cold, *page);
   EXPECT_EQ(box.borrow(bin), page);
   EXPECT_EQ(box.platform.calls(Call::kProtect), 1u) << "it was still there";
-  box.cold.retire_page(*page);
+  retire(box.cold, *page);
   // Pages of another size: the guard would lie in the middle of one.
   SoPage<Full>* const great = box.borrow(bin_of<Full>(65536));
   ASSERT_EQ(great->slab_ref, page->slab_ref);
@@ -435,7 +435,7 @@ TEST(ColdGuards, BeyondTheBudgetPagesGoWithoutAndGetTheirsLater) {
   EXPECT_TRUE(readable_before(pages[2]->base + kFullPage));
   EXPECT_TRUE(readable_before(pages[3]->base + kFullPage));
   box.mappings.give_guards(1);
-  box.cold.retire_page(*pages[2]);
+  retire(box.cold, *pages[2]);
   ASSERT_EQ(box.borrow(bin_of<Full>(64)), pages[2]);
   EXPECT_FALSE(readable_before(pages[2]->base + kFullPage));
 }
@@ -448,7 +448,7 @@ TEST(ColdGuards, ARefusedProtectionCostsNoBudget) {
   ASSERT_NE(page, nullptr);
   EXPECT_TRUE(readable_before(page->base + kFullPage));
   EXPECT_EQ(box.mappings.guard_mappings(), 0u);
-  box.cold.retire_page(*page);
+  retire(box.cold, *page);
   box.borrow(bin_of<Full>(65536));
   EXPECT_EQ(box.mappings.guard_mappings(), 0u) << "none was there to be given back";
 }
@@ -459,7 +459,7 @@ TEST(ColdGuards, ThatCannotBeRemovedKeepTheSuperslabFromOtherPages) {
     Boxes<Full> box;
     if (!cheap) box.platform.fail_after(Call::kGuard, 0);
     SoPage<Full>* const page = box.borrow(bin_of<Full>(64));
-    box.cold.retire_page(*page);
+    retire(box.cold, *page);
     box.platform.fail_nth(cheap ? Call::kUnguard : Call::kCommit, 1);
     EXPECT_EQ(box.borrow(bin_of<Full>(65536)), nullptr);
     EXPECT_EQ(box.cold.tier_of(page->slab_ref), Tier::kFree);
@@ -488,6 +488,103 @@ TEST(ColdGuards, NoneWhereTheFlavourHasNone) {
   EXPECT_EQ(box.platform.calls(Call::kGuard), 0u);
   EXPECT_TRUE(FakePlatform::is_readable(bytes_of(page) + kFullPage - 1));
   EXPECT_EQ(page.capacity, kFullPage / 64);
+}
+
+// ---- memory of lent pages
+
+TEST(ColdPurgeUnused, GivesBackWhatNoBlockLiesOnAndCountsIt) {
+  Cold<Full> box;
+  SoPage<Full>& page = *box.borrow(bin_of<Full>(4096));
+  std::memset(bytes_of(page), 0x5A, blocks_bytes(page));
+  page.entries[3].store_relaxed(kEntryLive);
+  EXPECT_EQ(box.cold.purge_unused(page), (page.capacity - 1) * std::size_t{4096});
+  EXPECT_EQ(page.purged.load_relaxed(), page.capacity - 1u);
+  EXPECT_TRUE(is_zero(bytes_of(page), 3 * 4096));
+  EXPECT_EQ(bytes_of(page)[3 * 4096], 0x5A);
+  EXPECT_EQ(bytes_of(page)[4 * 4096 - 1], 0x5A);
+  EXPECT_TRUE(is_zero(bytes_of(page) + 4 * 4096, (page.capacity - 4u) * 4096));
+  EXPECT_EQ(box.cold.purge_unused(page), 0u) << "nothing new";
+  page.entries[3].store_relaxed(free_entry(kNoSlot));
+  EXPECT_EQ(box.cold.purge_unused(page), 4096u);
+}
+
+TEST(ColdPurgeUnused, WhatTheSystemRefusesIsNotCounted) {
+  Cold<Full> box;
+  SoPage<Full>& page = *box.borrow(bin_of<Full>(4096));
+  page.entries[3].store_relaxed(kEntryLive);
+  box.platform.fail_nth(Call::kPurge, 1);
+  EXPECT_EQ(box.cold.purge_unused(page), (page.capacity - 4u) * std::size_t{4096});
+}
+
+TEST(ColdPurgeUnused, APageThatIsLentAnewHasAllOfItsMemory) {
+  Cold<Full> box;
+  SoPage<Full>* const page = box.borrow(bin_of<Full>(4096));
+  box.cold.purge_unused(*page);
+  retire(box.cold, *page);
+  ASSERT_EQ(box.borrow(bin_of<Full>(4096)), page);
+  EXPECT_EQ(page->purged.load_relaxed(), 0u);
+  EXPECT_EQ(page->used_at_purge, SoPage<Full>::kNever);
+}
+
+TEST(ColdPurgeUnused, NotWhereMemoryIsToStayWhole) {
+  for (const MemoryOptions options : {MemoryOptions{HugePages::kMadvise, Prefault::kNo},
+                                      MemoryOptions{HugePages::kAlways, Prefault::kNo},
+                                      MemoryOptions{HugePages::kSystem, Prefault::kYes}}) {
+    Cold<Full> box;
+    box.cold.set_options(options);
+    EXPECT_EQ(box.cold.purge_unused(*box.borrow(bin_of<Full>(4096))), 0u);
+    EXPECT_EQ(box.platform.calls(Call::kPurge), 0u);
+  }
+}
+
+TEST(ColdPeriod, EndsByTheClockOrByGrowth) {
+  Cold<Full> box;
+  const std::uint32_t first = box.cold.period();
+  box.platform.advance_clock_ms(ColdBox<Full>::kDecayPeriodMs);
+  EXPECT_EQ(box.cold.period(), first + 1);
+  const std::size_t pages = Full::Geometry::kGrowthBytes / kFullPage;
+  std::vector<SoPage<Full>*> lent = box.borrow_many(bin_of<Full>(1024), pages - 1);
+  EXPECT_EQ(box.cold.period(), first + 1);
+  lent.push_back(box.borrow(bin_of<Full>(1024)));
+  EXPECT_EQ(box.cold.period(), first + 2);
+  for (SoPage<Full>* const page : lent) retire(box.cold, *page);
+  box.borrow_many(bin_of<Full>(1024), pages);
+  EXPECT_EQ(box.cold.period(), first + 2) << "warm pages are nothing new";
+}
+
+TEST(ColdPeriod, AGreatHeapGrowsByAnEighth) {
+  Cold<Full> box;
+  const std::uint32_t first = box.cold.period();
+  std::size_t bytes = 0;
+  while (bytes < std::size_t{512} << 20) bytes += (box.borrow(bin_of<Full>(1024)), kFullPage);
+  const std::uint32_t half = box.cold.period();
+  EXPECT_LE(half - first, 8u + 16u) << "8 of 16 MiB, then by an eighth each, 16 times 1.125 is 6.6";
+  EXPECT_GE(half - first, 8u + 10u);
+  for (int i = 0; i < 63 << 4; ++i) box.borrow(bin_of<Full>(1024));
+  EXPECT_LE(box.cold.period() - half, 2u);
+}
+
+// A page that comes back has been out of use for as long as its context.
+TEST(ColdDecay, CountsFromWhenThePageWasLastInUse) {
+  Cold<Full> box;
+  const BinIndex bin = bin_of<Full>(1024);
+  SoPage<Full>* const a = box.borrow(bin);
+  SoPage<Full>* const b = box.borrow(bin);
+  const std::uint32_t then = box.cold.period();
+  box.platform.advance_clock_ms(2 * ColdBox<Full>::kDecayPeriodMs);
+  box.cold.retire_page(*a, then);
+  ASSERT_EQ(box.cold.totals().warm_bytes, kFullPage);
+  age(box.cold);
+  EXPECT_EQ(box.cold.totals().warm_bytes, 0u);
+  box.cold.retire_page(*b, box.cold.period());
+  SoPage<Full>* const c = box.borrow(bin);
+  box.cold.retire_page(*c, then);  // a superslab is as warm as its warmest page
+  box.platform.advance_clock_ms(ColdBox<Full>::kDecayPeriodMs);
+  age(box.cold);
+  EXPECT_EQ(box.cold.totals().warm_bytes, kFullPage);
+  box.platform.advance_clock_ms(ColdBox<Full>::kDecayPeriodMs);
+  age(box.cold);
+  EXPECT_EQ(box.cold.totals().warm_bytes, 0u);
 }
 
 }  // namespace

@@ -19,6 +19,12 @@ class Registry : public ::testing::Test {
   void SetUp() override { ASSERT_TRUE(registry_.init(platform_)); }
   // As if a block of the context's had been freed from elsewhere.
   static void send_something(Ctx& ctx) { ctx.pending.head.store_release(0); }
+  // How many contexts that visits.
+  std::size_t visit_idle(std::uint32_t now) {
+    std::size_t visits = 0;
+    registry_.visit_idle(now, [&](Ctx&) { ++visits; });
+    return visits;
+  }
   FakePlatform platform_;
   ContextRegistry<Small> registry_;
 };
@@ -73,6 +79,60 @@ TEST_F(Registry, EveryParkedContextComesBackOnce) {
   for (int i = 0; i < 5; ++i) again.insert(registry_.attach());
   EXPECT_EQ(again, all);
   EXPECT_FALSE(all.contains(registry_.attach()));
+}
+
+TEST_F(Registry, AContextIsIdleWhenItsThreadWasOnNoSlowPathForTwoPeriods) {
+  Ctx* const ctx = registry_.attach();
+  ctx->so.period.store_relaxed(5);
+  EXPECT_EQ(visit_idle(5), 0u);
+  EXPECT_EQ(visit_idle(6), 0u);
+  EXPECT_EQ(visit_idle(4), 0u) << "its thread may have noticed a later period";
+  EXPECT_EQ(visit_idle(7), 1u);
+}
+
+TEST_F(Registry, OneVisitIsEnoughUntilSomethingIsSentOrItsThreadWasAtWork) {
+  Ctx* const ctx = registry_.attach();
+  ASSERT_EQ(visit_idle(2), 1u);
+  EXPECT_EQ(visit_idle(3), 0u);
+  send_something(*ctx);
+  EXPECT_EQ(visit_idle(3), 1u);
+  ctx->pending.head.exchange_acquire(SoPage<Small>::kNoPage);
+  ctx->so.period.store_relaxed(3);
+  EXPECT_EQ(visit_idle(4), 0u);
+  EXPECT_EQ(visit_idle(5), 1u);
+}
+
+TEST_F(Registry, AParkedContextIsIdleAtOnceAndVisitedUntilAllOfItIsAtRest) {
+  Ctx* const ctx = registry_.attach();
+  ctx->so.period.store_relaxed(5);
+  registry_.park(*ctx);
+  EXPECT_EQ(visit_idle(5), 1u);
+  EXPECT_EQ(visit_idle(6), 1u);
+  EXPECT_EQ(visit_idle(7), 1u);
+  EXPECT_EQ(visit_idle(8), 0u);
+}
+
+TEST_F(Registry, AVisitLeavesOutWhatIsInUseOrLost) {
+  Ctx* const mine = registry_.attach();
+  Ctx* const busy = registry_.attach();
+  ASSERT_TRUE(busy->lock.try_lock());
+  std::vector<Ctx*> visited;
+  registry_.visit_all([&](Ctx& ctx) {
+    visited.push_back(&ctx);
+    EXPECT_FALSE(ctx.lock.try_lock()) << "held during a visit";
+  });
+  EXPECT_EQ(visited, std::vector{mine});
+  EXPECT_EQ(visit_idle(9), 1u);
+  busy->lock.unlock();
+  registry_.orphan_all_but(mine);
+  EXPECT_EQ(visit_idle(20), 0u);
+}
+
+TEST_F(Registry, OneVisitAtATime) {
+  registry_.attach();
+  std::size_t inner = 0;
+  registry_.visit_all([&](Ctx&) { registry_.visit_all([&](Ctx&) { ++inner; }); });
+  EXPECT_EQ(inner, 0u);
 }
 
 TEST_F(Registry, NoneIsLeftAfterTheLast) {

@@ -82,7 +82,7 @@ TEST(FreelistOrder, EveryOrderOfABatchOccurs) {
     SoPage<Small>& page = *boxes.borrow(bin);
     orders.insert(take_all(page, boxes.rng));
     page.used = 0;
-    boxes.cold.retire_page(page);
+    retire(boxes.cold, page);
   }
   EXPECT_EQ(orders.size(), 24u);
 }

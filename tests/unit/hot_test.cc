@@ -14,11 +14,12 @@
 namespace hakmem::test {
 namespace {
 
-// Lends real pages, counts both doors, refuses on request.
+// Lends real pages, notes who comes through which door, refuses on request.
 struct ScriptedCold {
   ColdBox<Small>* real = nullptr;
   int refills = 0;
-  std::vector<SoPage<Small>*> retired;
+  std::vector<SoPage<Small>*> retired, purged;
+  std::uint32_t last_used_in = 0;  // as the page retired last
   bool refuses = false;
 
   SoPage<Small>* refill_page(BinIndex bin, PageOwner<Small> owner) noexcept {
@@ -26,9 +27,14 @@ struct ScriptedCold {
     ++refills;
     return real->refill_page(bin, owner);
   }
-  void retire_page(SoPage<Small>& page) noexcept {
+  void retire_page(SoPage<Small>& page, std::uint32_t used_in) noexcept {
     retired.push_back(&page);
-    real->retire_page(page);
+    last_used_in = used_in;
+    real->retire_page(page, used_in);
+  }
+  std::size_t purge_unused(SoPage<Small>& page) noexcept {
+    purged.push_back(&page);
+    return real->purge_unused(page);
   }
 };
 
@@ -275,6 +281,59 @@ TEST_F(Hot, ACurrentPageThatServedNobodyIsRetiredToo) {
 }
 
 // What is given out is distinct, and everything comes back, whatever the order.
+TEST_F(Hot, MemoryGoesOfPagesThatNothingWasTakenFromForTwoPeriods) {
+  ctx_.period.store_relaxed(7);
+  const auto a = take_page(), b = take_page();
+  ctx_.period.store_relaxed(8);
+  const Block current = take(TakePath::kRefill);
+  give(a[0], GivePath::kPartial);
+  hot_.purge_at_rest(8);
+  EXPECT_TRUE(cold_.purged.empty());
+  hot_.purge_at_rest(9);
+  EXPECT_EQ(cold_.purged, std::vector{a[0].page}) << "b is full";
+  hot_.purge_at_rest(10);
+  EXPECT_EQ(cold_.purged, (std::vector{a[0].page, current.page})) << "a has not changed";
+  give(a[1], GivePath::kPartial);
+  give(b[0], GivePath::kPartial);
+  hot_.purge_at_rest(10);
+  EXPECT_EQ(cold_.purged.size(), 4u);
+}
+
+TEST_F(Hot, APageThatIsTakenFromIsNotAtRest) {
+  const auto a = take_page(), current = take_page();
+  give(a[0], GivePath::kPartial);
+  hot_.purge_at_rest(2);
+  EXPECT_EQ(cold_.purged, std::vector{a[0].page});
+  ctx_.period.store_relaxed(3);
+  a[0].page->purged.store_relaxed(1);
+  EXPECT_EQ(take(TakePath::kPartial).page, a[0].page);
+  EXPECT_EQ(a[0].page->purged.load_relaxed(), 0u) << "its memory may be needed again";
+  give(a[1], GivePath::kCurrent);
+  hot_.purge_at_rest(4);
+  EXPECT_EQ(cold_.purged.size(), 1u);
+  hot_.purge_at_rest(5);
+  EXPECT_EQ(cold_.purged.size(), 2u);
+}
+
+TEST_F(Hot, PurgeAllDoesNotAskForRest) {
+  const auto a = take_page();
+  const Block current = take(TakePath::kRefill);
+  give(a[0], GivePath::kPartial);
+  hot_.purge_all();
+  EXPECT_EQ(cold_.purged, (std::vector{current.page, a[0].page}));
+  hot_.purge_all();
+  EXPECT_EQ(cold_.purged.size(), 2u);
+}
+
+TEST_F(Hot, ARetiredPageWasInUseWhenItsContextWasLastAtWork) {
+  cls().max_partial = 0;
+  ctx_.period.store_relaxed(5);
+  const auto a = take_page();
+  ctx_.period.store_relaxed(9);
+  give_all(a);
+  EXPECT_EQ(cold_.last_used_in, 9u);
+}
+
 TEST_F(Hot, RandomStepsLoseNothing) {
   Rng rng(20240507);
   std::vector<Block> out;

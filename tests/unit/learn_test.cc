@@ -387,7 +387,7 @@ TEST(Learner, LearnedWarmCapsReachTheColdBox) {
   for (void* const p : blocks) heap.give(p);
   heap.allocator->update_policy(heap.ctx, [](PolicySnapshot& p) { p.learn = false; });
   heap.platform().advance_clock_ms(2 * ColdBox<Full>::kDecayPeriodMs);
-  heap.allocator->cold().age();
+  age(heap.allocator->cold());
   const std::size_t warm = heap.allocator->cold().totals().warm_bytes / Full::Sizes::kUnitBytes;
   EXPECT_GT(warm, 16u);
   EXPECT_LE(warm, 64u);

@@ -93,7 +93,7 @@ TYPED_TEST(Locate, ARetiredPageKeepsTheMemoryOfItsBlocks) {
   const std::uint16_t slot = take_slot_owner_only(page, kEntryLive, this->boxes_.rng);
   const auto address = reinterpret_cast<std::uintptr_t>(page.slot_address(slot));
   give_slot_owner_only(page, slot);
-  this->boxes_.cold.retire_page(page);
+  retire(this->boxes_.cold, page);
   EXPECT_EQ(this->at(address).fault, Fault::kDoubleFree);
   EXPECT_EQ(this->at(address + 16).fault, Fault::kInteriorFree);
   EXPECT_EQ(this->at(address + 8).fault, Fault::kMisalignedFree);
@@ -105,7 +105,7 @@ TYPED_TEST(Locate, StalePointersIntoASuperslabThatChangedItsBin) {
   const BinIndex large(static_cast<std::uint8_t>(TypeParam::Sizes::kBins - 1));
   SoPage<TypeParam>* const old = this->boxes_.borrow(large);
   const std::uintptr_t begin = old->base;
-  this->boxes_.cold.retire_page(*old);
+  retire(this->boxes_.cold, *old);
   SoPage<TypeParam>& page = *this->boxes_.borrow(bin_of<TypeParam>(16));
   ASSERT_EQ(page.base, begin) << "the same superslab";
   while (page.has_free_slot()) take_slot_owner_only(page, kEntryLive, this->boxes_.rng);
@@ -124,7 +124,7 @@ TEST(LocateStale, AUnitWhosePageIsGoneAndWhoseHeadHasASmallerOne) {
   Boxes<Full> boxes;
   SoPage<Full>& gone = *boxes.borrow(bin_of<Full>(65536));
   const ClientPtr fourth(gone.base + 3 * 65536);
-  boxes.cold.retire_page(gone);
+  retire(boxes.cold, gone);
   ASSERT_EQ(boxes.borrow(bin_of<Full>(64)), &gone);
   const SoPage<Full>& unit = *boxes.arena.so_page_of(fourth);
   const SoPage<Full>& head = boxes.arena.head_of(unit);

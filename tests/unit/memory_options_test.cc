@@ -132,7 +132,7 @@ TEST(HugePageOptions, SuperslabsAreAdvisedOnceAndAhead) {
 TEST(HugePageOptions, SuperslabsWithoutGuardsChangeTheirLayoutUnasked) {
   Boxes<Full> boxes;
   boxes.cold.set_options({HugePages::kAlways, Prefault::kNo});
-  boxes.cold.retire_page(*boxes.borrow(bin_of<Full>(1024)));
+  retire(boxes.cold, *boxes.borrow(bin_of<Full>(1024)));
   ASSERT_NE(boxes.borrow(bin_of<Full>(Full::Geometry::kBlockMax)), nullptr);
   EXPECT_EQ(boxes.cold.superslabs_used(), 1u);
   EXPECT_EQ(boxes.platform.calls(Call::kUnguard), 0u);
@@ -167,10 +167,10 @@ TEST(PrefaultOption, WarmPagesHaveTheirs) {
   SoPage<Small>* const page = boxes.borrow(bin_of<Small>(1024));
   ASSERT_NE(page, nullptr);
   EXPECT_EQ(boxes.platform.calls(Call::kPrefault), 1u);
-  boxes.cold.retire_page(*page);
+  retire(boxes.cold, *page);
   ASSERT_EQ(boxes.borrow(bin_of<Small>(1024)), page);
   EXPECT_EQ(boxes.platform.calls(Call::kPrefault), 1u);
-  boxes.cold.retire_page(*page);
+  retire(boxes.cold, *page);
   boxes.cold.trim();
   ASSERT_EQ(boxes.borrow(bin_of<Small>(1024)), page);
   EXPECT_EQ(boxes.platform.calls(Call::kPrefault), 2u) << "trim took its memory";

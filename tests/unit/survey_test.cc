@@ -94,6 +94,17 @@ TYPED_TEST(Surveyed, ActiveAreWholePages) {
 }
 
 // A block that another thread freed is no longer the program's, but keeps its page.
+TYPED_TEST(Surveyed, WhatWasGivenBackBetweenBlocksIsNeitherActiveNorResident) {
+  void* const p = this->heap_.take(TypeParam::Geometry::kBlockMax);
+  const Survey before = this->survey();
+  const std::size_t bytes = this->allocator().trim(this->heap_.ctx);
+  const Survey s = this->survey();
+  EXPECT_EQ(s.allocated(), before.allocated());
+  EXPECT_GE(bytes, this->size_of(p));
+  EXPECT_EQ(before.small_active - s.small_active, bytes);
+  EXPECT_EQ(before.small_resident - s.small_resident, bytes);
+}
+
 TYPED_TEST(Surveyed, RemoteFreesAreNotAllocated) {
   Context<TypeParam>* const other = this->allocator().attach_context();
   void* const p = this->heap_.take(1024);

@@ -28,6 +28,18 @@ constexpr BinIndex bin_of(std::size_t n) {
   return C::Sizes::bin_of(n);
 }
 
+// As the front does on slow paths: it looks at the time, and says when a page was last in use.
+void age(auto& cold) { cold.age(cold.period()); }
+void retire(auto& cold, auto& page) {
+  age(cold);
+  cold.retire_page(page, cold.period());
+}
+auto* refill(auto& cold, BinIndex bin, auto owner) {
+  auto* const page = cold.refill_page(bin, owner);
+  if (page != nullptr) age(cold);
+  return page;
+}
+
 // Arena and cold box, and a context that pages can name as their owner.
 template <class C>
 struct Boxes {
@@ -45,7 +57,7 @@ struct Boxes {
     cold.init(platform, arena, limit, mappings);
   }
   PageOwner<C> owner(BinIndex bin) { return {context.get(), &context->ultra.front[bin.value()]}; }
-  SoPage<C>* borrow(BinIndex bin) { return cold.refill_page(bin, owner(bin)); }
+  SoPage<C>* borrow(BinIndex bin) { return refill(cold, bin, owner(bin)); }
 };
 
 // An allocator, and one context that the test's calls go through.
