@@ -26,6 +26,8 @@ class HotRun {
       set_max_partial(few_[few_.size() - 1 - step.below(3)], step.below(4));
     } else if (what == 30) {
       retire_empty_pages(step.one_in(2));
+    } else if (step.one_in(2)) {
+      purge(step.below(4));
     } else {
       const std::size_t room = step.below(3) * boxes_.shape.page_max;
       RC_LOG() << "budget: " << room << " more\n";
@@ -81,6 +83,22 @@ class HotRun {
     RC_ASSERT(retired == expected);
   }
 
+  // What no block lies on goes back: of pages at rest when some periods have passed, or of all.
+  void purge(std::uint32_t periods) {
+    RC_LOG() << "purge: " << periods << " periods later\n";
+    model_.period += periods;
+    boxes_.context.so.period.store_relaxed(static_cast<std::uint32_t>(model_.period));
+    const bool all = periods == 0;
+    if (all) {
+      hot_.purge_all();
+    } else {
+      hot_.purge_at_rest(boxes_.context.so.seen_period());
+    }
+    model_.purge_unused(*boxes_.model_cold, boxes_.shape, [&](const Page& page) {
+      return all || model_.period >= page.taken_in + 2;
+    });
+  }
+
   void compare() {
     for (const std::size_t bin : few_) {
       const SoClass<C>& cls = boxes_.context.so.classes[bin];
@@ -100,8 +118,12 @@ class HotRun {
     }
     for (const auto& [head, slot] : out_) {
       RC_ASSERT(boxes_.arena.page(head).entries[slot].load_relaxed() == kEntryLive);
+      const Page& expected = boxes_.model_cold->page(head);
       RC_ASSERT(static_cast<int>(boxes_.arena.page(head).flags) ==
-                static_cast<int>(boxes_.model_cold->page(head).place));
+                static_cast<int>(expected.place));
+      // Slots come in order here, so where each one is is known.
+      RC_ASSERT(std::size_t{boxes_.arena.page(head).purged.load_relaxed()} == expected.purged_min);
+      RC_ASSERT(expected.purged_min == expected.purged_max);
     }
     boxes_.compare_cold();
   }

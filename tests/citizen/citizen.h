@@ -52,6 +52,11 @@ inline void start() {
   watchdog();
 }
 
+inline bool preloads(const char* library) {
+  const char* const all = std::getenv("LD_PRELOAD");
+  return all != nullptr && std::strstr(all, library) != nullptr;
+}
+
 inline long from_environment(const char* name, long fallback) {
   const char* const text = std::getenv(name);
   return text == nullptr ? fallback : std::atol(text);

@@ -74,6 +74,30 @@ TEST_F(Tampered, PagesOwned) {
   ++first().bins[bin()].pages;
   expect_named("pages (context 0");
 }
+TEST_F(Tampered, PeriodOfTheContext) {
+  ++first().period;
+  expect_named("decay period of context 0");
+}
+TEST_F(Tampered, PeriodOfItsLastVisit) {
+  ++first().tended_in;
+  expect_named("was tended context 0");
+}
+TEST_F(Tampered, PeriodOfTheMagazine) {
+  ++first().bins[bin()].used_in;
+  expect_named("decay period of the magazine (context 0");
+}
+TEST_F(Tampered, PeriodOfThePage) {
+  ++page_->taken_in;
+  expect_named("decay period in which a slot was taken from page");
+}
+TEST_F(Tampered, SystemPagesThatWereNotGivenBack) {
+  page_->purged_min = page_->purged_max = 1;
+  expect_named("system pages given back of page");
+}
+TEST_F(Tampered, SystemPagesGivenBackBehindItsBack) {
+  run_.real().arena().page(static_cast<std::uint32_t>(page_->head)).purged.store_relaxed(1);
+  expect_named("system pages given back of page");
+}
 TEST_F(Tampered, Current) {
   first().bins[bin()].current = kNone;
   expect_named("current");
