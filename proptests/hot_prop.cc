@@ -88,15 +88,15 @@ class HotRun {
     RC_LOG() << "purge: " << periods << " periods later\n";
     model_.period += periods;
     boxes_.context.so.period.store_relaxed(static_cast<std::uint32_t>(model_.period));
-    const bool all = periods == 0;
-    if (all) {
+    const bool in_turns = periods % 2 == 0;
+    if (periods == 0) {
       hot_.purge_all();
+      model_.purge_all(*boxes_.model_cold, boxes_.shape);
     } else {
-      hot_.purge_at_rest(boxes_.context.so.seen_period());
+      hot_.purge_at_rest(boxes_.context.so.seen_period(),
+                         in_turns ? PurgeScope::kInTurns : PurgeScope::kAll);
+      model_.purge_at_rest(*boxes_.model_cold, boxes_.shape, model_.period, in_turns);
     }
-    model_.purge_unused(*boxes_.model_cold, boxes_.shape, [&](const Page& page) {
-      return all || model_.period >= page.taken_in + 2;
-    });
   }
 
   void compare() {

@@ -105,28 +105,44 @@ struct Context {
     for (PagesOfBin& own : bins) retire_partial(cold, own, own.max_partial, retired);
   }
 
-  // S10: what no block lies on goes back, of every page that `wanted` and whose slots have come
-  // back to it since that was last done. Returns the system pages of which that is sure.
-  template <class Wanted>
-  std::size_t purge_unused(Cold& cold, const Shape& shape, Wanted&& wanted) {
-    std::size_t pages = 0;
+  // S10: what no block lies on goes back, of every page at rest: nothing was taken from it in
+  // period `now` and the one before. Again only when more than a quarter of the blocks that it
+  // had then are gone, and `in_turns` of bins with many pages not in every period.
+  void purge_at_rest(Cold& cold, const Shape& shape, std::size_t now, bool in_turns) {
     for (std::size_t bin = 0; bin < bins.size(); ++bin) {
-      std::vector<std::size_t> heads = bins[bin].partial;
-      if (bins[bin].current != kNone) heads.push_back(bins[bin].current);
-      for (const std::size_t head : heads) {
-        Page& page = cold.page(head);
-        const bool changed = page.used != page.used_at_purge;
-        if (!wanted(page) || !changed || page.used == shape.bins[bin].capacity) continue;
-        const std::size_t before = page.purged_max;
-        page.used_at_purge = page.used;
-        page.purge_unused(shape.bins[bin], shape.guard, unseen_in_magazine(page));
-        pages += page.purged_min > before ? page.purged_min - before : 0;
-      }
+      const std::size_t turns = 1 + bins[bin].partial.size() / shape.rest_pages;
+      if (in_turns && (now + bin) % turns != 0) continue;
+      for (Page* const page : with_free_slot(cold, bin, shape.bins[bin].capacity))
+        if (now >= page->taken_in + 2) purge_unused(shape, *page, 4);
     }
+  }
+  // The same of every page. Returns the system pages of which that is sure.
+  std::size_t purge_all(Cold& cold, const Shape& shape) {
+    std::size_t pages = 0;
+    for (std::size_t bin = 0; bin < bins.size(); ++bin)
+      for (Page* const page : with_free_slot(cold, bin, shape.bins[bin].capacity))
+        pages += purge_unused(shape, *page, kNone);
     return pages;
   }
 
  private:
+  std::vector<Page*> with_free_slot(Cold& cold, std::size_t bin, std::size_t capacity) {
+    std::vector<std::size_t> heads = bins[bin].partial;
+    if (bins[bin].current != kNone) heads.push_back(bins[bin].current);
+    std::vector<Page*> pages;
+    for (const std::size_t head : heads)
+      if (cold.page(head).used < capacity) pages.push_back(&cold.page(head));
+    return pages;
+  }
+  // `part`: more than one in so many blocks are gone; kNone: any.
+  std::size_t purge_unused(const Shape& shape, Page& page, std::size_t part) {
+    const std::size_t before = page.used_at_purge;
+    if (before != kNone && before - page.used <= before / part) return 0;
+    const std::size_t had = page.purged_max;
+    page.used_at_purge = page.used;
+    page.purge_unused(shape.bins[page.bin], shape.guard, unseen_in_magazine(page));
+    return page.purged_min > had ? page.purged_min - had : 0;
+  }
   std::vector<Token> unseen_in_magazine(const Page& page) const {
     std::vector<Token> unseen;
     for (const Cached& block : magazines[page.bin].blocks)

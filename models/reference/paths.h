@@ -95,20 +95,16 @@ class Paths {
     for (std::size_t b = 0; b < shape_.bins.size(); ++b) {
       if (now >= ctx.bins[b].used_in + 2) flush(ctx, b, ctx.magazines[b].blocks.size());
     }
-    purge_at_rest(ctx);
+    ctx.purge_at_rest(cold_, shape_, now, true);
     for (Context& other : contexts_) {
       const bool parked = other.life == Life::kParked;
       if (!parked && (other.life != Life::kActive || now < other.period + 2)) continue;
       if (other.pending.empty() && other.tended_in >= other.period + 2) continue;
       drain(other);
-      purge_at_rest(other);
+      other.purge_at_rest(cold_, shape_, now, false);
       other.tended_in = now;
     }
     cold_.age();
-  }
-  void purge_at_rest(Context& ctx) {
-    const std::size_t now = cold_.period();
-    ctx.purge_unused(cold_, shape_, [&](const Page& page) { return now >= page.taken_in + 2; });
   }
   // For a trim, of every context: the system pages given back between blocks.
   std::size_t give_up_memory() {
@@ -117,7 +113,7 @@ class Paths {
       if (ctx.life != Life::kActive && ctx.life != Life::kParked) continue;
       drain(ctx);
       retire_empty_pages(ctx);
-      pages += ctx.purge_unused(cold_, shape_, [](const Page&) { return true; });
+      pages += ctx.purge_all(cold_, shape_);
     }
     return pages;
   }

@@ -25,7 +25,7 @@ struct Shape {
   std::size_t carve_bytes = 0, carve_min = 0;
   std::size_t magazine_bytes = 0, magazine_min = 0, magazine_max = 0;
   std::size_t ebb_bytes = 0, ebb_allocations = 0;
-  std::size_t growth_bytes = 0;
+  std::size_t growth_bytes = 0, rest_pages = 0;
   std::size_t learn_churn_pages = 0, learn_calm_pages = 0, learn_calm_periods = 0;
   std::size_t learn_hold_bytes = 0, learn_warm_bytes = 0, learned_policies_max = 0;
   std::size_t contexts_max = 0;
@@ -101,6 +101,7 @@ Shape shape_of() {
   s.ebb_bytes = G::kEbbBytes;
   s.ebb_allocations = G::kEbbAllocations;
   s.growth_bytes = G::kGrowthBytes;
+  s.rest_pages = G::kRestPages;
   s.learn_churn_pages = G::kLearnChurnPages;
   s.learn_calm_pages = G::kLearnCalmPages;
   s.learn_calm_periods = G::kLearnCalmPeriods;

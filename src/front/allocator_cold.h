@@ -128,7 +128,7 @@ void Allocator<C>::look_at_time(Ctx& ctx) noexcept {
   if (HAKMEM_LIKELY(now == ctx.so.seen_period())) return;
   ctx.so.period.store_relaxed(now);  // relaxed: a stamp
   flush_unused(ctx);
-  hot(ctx).purge_at_rest(now);
+  hot(ctx).purge_at_rest(now, PurgeScope::kInTurns);
   contexts_.visit_idle(now, [&](Ctx& idle) { tend(idle, now); });
   cold_.age(now);
 }
@@ -136,7 +136,7 @@ void Allocator<C>::look_at_time(Ctx& ctx) noexcept {
 template <class C>
 void Allocator<C>::tend(Ctx& idle, std::uint32_t now) noexcept {
   drain(idle);
-  hot(idle).purge_at_rest(now);
+  hot(idle).purge_at_rest(now, PurgeScope::kAll);
 }
 
 // All that a context can do without but for its magazines, whoever works on it. Returns the bytes

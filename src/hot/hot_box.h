@@ -22,6 +22,9 @@ namespace hakmem {
 
 enum class TakePath : std::uint8_t { kCurrent, kPartial, kRefill, kNone };
 enum class GivePath : std::uint8_t { kCurrent, kPartial, kRetire };
+// Of a context in use, long lists are looked at in turns, so that no call of the program takes
+// long.
+enum class PurgeScope : std::uint8_t { kInTurns, kAll };
 
 template <class C, class Cold>
   requires ColdInterface<Cold, C>
@@ -79,17 +82,25 @@ class HotBox {
     for (SoClass<C>& cls : ctx_.classes) retire_listed(cls, cls.max_partial, retiring);
   }
 
-  // Gives back the memory that no block lies on: of pages that nothing was taken from in decay
-  // period `now` and the one before, or of all.
-  void purge_at_rest(std::uint32_t now) noexcept {
-    for_each_with_free_slot([&](Page& page) {
-      if (now - page.taken_in >= 2) purge_if_changed(page);
-    });
+  // Gives back the memory that no block lies on, of pages that nothing was taken from in decay
+  // period `now` and the one before; of every page, or of bins with many in turns.
+  void purge_at_rest(std::uint32_t now, PurgeScope scope) noexcept {
+    std::uint32_t turn = now;
+    for (SoClass<C>& cls : ctx_.classes) {
+      const std::uint32_t turns = 1 + cls.partial_count / C::Geometry::kRestPages;
+      if (scope == PurgeScope::kInTurns && turn++ % turns != 0) continue;
+      for_each_with_free_slot(cls, [&](Page& page) {
+        if (now - page.taken_in >= 2) purge_if_changed(page, kWorthALook);
+      });
+    }
   }
-  // Returns the bytes given back.
+  // The same of every page, at rest or not. Returns the bytes given back.
   std::size_t purge_all() noexcept {
     std::size_t bytes = 0;
-    for_each_with_free_slot([&](Page& page) { bytes += purge_if_changed(page); });
+    for (SoClass<C>& cls : ctx_.classes) {
+      for_each_with_free_slot(cls,
+                              [&](Page& page) { bytes += purge_if_changed(page, kAnyChange); });
+    }
     return bytes;
   }
 
@@ -116,21 +127,25 @@ class HotBox {
     // What of its memory comes back now is not known: all of it, then. relaxed: a count
     if (HAKMEM_UNLIKELY(page.purged.load_relaxed() != 0)) page.purged.store_relaxed(0);
   }
-  // Slots have come back to it since that was last done.
-  std::size_t purge_if_changed(Page& page) noexcept {
-    if (page.used == page.used_at_purge || !page.has_free_slot()) return 0;
+  static constexpr std::uint32_t kWorthALook = 4;  // one in so many blocks
+  static constexpr std::uint32_t kAnyChange = ~std::uint32_t{0};
+  // If that was not done since a slot was taken; else when the page has lost a part of the blocks
+  // that it had then: all of its slots have to be looked at, so each block pays for a few looks
+  // only.
+  std::size_t purge_if_changed(Page& page, std::uint32_t part) noexcept {
+    if (!page.has_free_slot()) return 0;
+    const std::uint32_t before = page.used_at_purge;
+    if (before != Page::kNever && before - page.used <= before / part) return 0;
     page.used_at_purge = page.used;
     return cold_.purge_unused(page);
   }
 
   // The current page may have none. Requires: `work` leaves the lists alone.
   template <class Work>
-  void for_each_with_free_slot(Work&& work) noexcept {
-    for (SoClass<C>& cls : ctx_.classes) {
-      if (cls.current != nullptr) work(*cls.current);
-      for (std::uint32_t unit = cls.partial; unit != Page::kNoPage; unit = arena_.page(unit).next) {
-        work(arena_.page(unit));
-      }
+  void for_each_with_free_slot(SoClass<C>& cls, Work&& work) noexcept {
+    if (cls.current != nullptr) work(*cls.current);
+    for (std::uint32_t unit = cls.partial; unit != Page::kNoPage; unit = arena_.page(unit).next) {
+      work(arena_.page(unit));
     }
   }
 

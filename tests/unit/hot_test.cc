@@ -287,32 +287,48 @@ TEST_F(Hot, MemoryGoesOfPagesThatNothingWasTakenFromForTwoPeriods) {
   ctx_.period.store_relaxed(8);
   const Block current = take(TakePath::kRefill);
   give(a[0], GivePath::kPartial);
-  hot_.purge_at_rest(8);
+  hot_.purge_at_rest(8, PurgeScope::kAll);
   EXPECT_TRUE(cold_.purged.empty());
-  hot_.purge_at_rest(9);
+  hot_.purge_at_rest(9, PurgeScope::kAll);
   EXPECT_EQ(cold_.purged, std::vector{a[0].page}) << "b is full";
-  hot_.purge_at_rest(10);
+  hot_.purge_at_rest(10, PurgeScope::kAll);
   EXPECT_EQ(cold_.purged, (std::vector{a[0].page, current.page})) << "a has not changed";
   give(a[1], GivePath::kPartial);
   give(b[0], GivePath::kPartial);
-  hot_.purge_at_rest(10);
+  hot_.purge_at_rest(10, PurgeScope::kAll);
   EXPECT_EQ(cold_.purged.size(), 4u);
 }
 
 TEST_F(Hot, APageThatIsTakenFromIsNotAtRest) {
   const auto a = take_page(), current = take_page();
   give(a[0], GivePath::kPartial);
-  hot_.purge_at_rest(2);
+  hot_.purge_at_rest(2, PurgeScope::kAll);
   EXPECT_EQ(cold_.purged, std::vector{a[0].page});
   ctx_.period.store_relaxed(3);
   a[0].page->purged.store_relaxed(1);
   EXPECT_EQ(take(TakePath::kPartial).page, a[0].page);
   EXPECT_EQ(a[0].page->purged.load_relaxed(), 0u) << "its memory may be needed again";
   give(a[1], GivePath::kCurrent);
-  hot_.purge_at_rest(4);
+  hot_.purge_at_rest(4, PurgeScope::kAll);
   EXPECT_EQ(cold_.purged.size(), 1u);
-  hot_.purge_at_rest(5);
+  hot_.purge_at_rest(5, PurgeScope::kAll);
   EXPECT_EQ(cold_.purged.size(), 2u);
+}
+
+// Small's lists are long from two pages on.
+TEST_F(Hot, LongListsAreLookedAtInTurns) {
+  cls().max_partial = 8;
+  const auto a = take_page(), b = take_page(), c = take_page();
+  const Block current = take(TakePath::kRefill);
+  for (const auto& page : {a, b, c}) give(page[0], GivePath::kPartial);
+  ASSERT_EQ(cls().partial_count, 3u);
+  const std::uint32_t bin = bin_.value();
+  const std::uint32_t due = 100 + (bin + 100) % 2;  // one in two
+  hot_.purge_at_rest(due + 1, PurgeScope::kInTurns);
+  EXPECT_TRUE(cold_.purged.empty());
+  hot_.purge_at_rest(due, PurgeScope::kInTurns);
+  EXPECT_EQ(cold_.purged.size(), 4u) << "the current one, too";
+  EXPECT_EQ(current.page->used_at_purge, 1);
 }
 
 TEST_F(Hot, PurgeAllDoesNotAskForRest) {
