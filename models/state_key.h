@@ -25,6 +25,7 @@ class StateKey {
     for (const std::size_t who : model.parked()) add(who);
     add(kNone);
     add_policy(model.policy(), model.shape());
+    add_times(model);
     if (model.policy().learn) add_learner(model);
     for (const Block& b : blocks.all()) add_block(b);
   }
@@ -99,19 +100,29 @@ class StateKey {
     add(policy.count ? 1 : 0);
     add(policy.learn ? 1 : 0);
   }
-  // Time goes by in whole periods where there is a learner: only how long ago things were counts.
+  // Time goes by in whole periods: only how long ago things were counts.
+  void add_times(Allocator& model) {
+    const std::size_t now = model.cold().period();
+    const auto add_age = [&](std::size_t then) { add(std::min<std::size_t>(now - then, 2)); };
+    add(model.cold().grown_bytes());
+    add(now == model.cold().seen_period() ? 0 : 1);
+    for (const Slab& slab : model.cold().slabs) add_age(slab.warm_since);
+    for (const Context& ctx : model.contexts()) {
+      add_age(ctx.period);
+      add(ctx.tended_in >= ctx.period + 2 ? 1 : 0);
+      for (const PagesOfBin& own : ctx.bins) add_age(own.used_in);
+    }
+    for (std::size_t u = 0; u < model.cold().slabs.size() * units(model); ++u) {
+      if (model.cold().unit(u).head != u) continue;
+      const Page& page = model.cold().page(u);
+      add_age(page.taken_in);
+      add(page.used_at_purge);
+      add(page.purged_max);
+    }
+  }
   void add_learner(Allocator& model) {
     model.learner().each_remembered([&](std::size_t n) { add(n); });
-    const std::size_t now = model.cold().period();
-    add(model.cold().grown_bytes());
-    add(now - model.learner().period());
-    add(std::min<std::size_t>(now - model.cold().seen_period(), 1));
-    for (const Context& ctx : model.contexts()) {
-      add(std::min<std::size_t>(now - ctx.period, 2));
-      add(ctx.tended_in >= ctx.period + 2 ? 1 : 0);
-      for (const PagesOfBin& own : ctx.bins) add(std::min<std::size_t>(now - own.used_in, 2));
-    }
-    for (const Slab& slab : model.cold().slabs) add(std::min<std::size_t>(now - slab.warm_since, 2));
+    add(model.cold().period() - model.learner().period());
   }
   void add_block(const Block& b) {
     add(static_cast<std::size_t>(b.owned.heap));

@@ -130,7 +130,19 @@ TEST(Exhaustive, ColdBox) {
            {OpKind::kBudget, 0, 0, 0, 1},
            {OpKind::kCommitFails, 0, 0, 0, 1},
            {OpKind::kCommitFails, 0, 0, 0, 0}},
-          6);
+          7, 40000);
+}
+
+// Time passes over pages of four system pages: at rest, idle, tended by the other thread, purged.
+TEST(Exhaustive, MemoryAtRest) {
+  explore("memory at rest", {{OpKind::kMaxPartial, 0, 0, 9, 1}},
+          {malloc_by(0, 4096),
+           malloc_by(1, 2048),
+           free_by(0, kNewest),
+           free_by(1, kOldest),
+           {OpKind::kClock, 0, 0, 0, 250},
+           {OpKind::kPurge, 0, 0, 0, 0}},
+          7);
 }
 
 // The memory limit is met, crossed, lowered and lifted with blocks of three heaps about.
