@@ -175,9 +175,10 @@ enum hak_stats_format { HAK_STATS_TEXT = 1, HAK_STATS_JSON = 2, HAK_STATS_PROM =
  * Waits for the reader. Allocates nothing. */
 HAK_API int hak_print_stats(int fd, enum hak_stats_format format);
 /* Both give memory back to the system and return how many bytes. hak_purge: what is free now, in
- * every heap and in what threads left behind that have exited; nothing of it is left for a second
- * call, and no thread's caches are touched. hak_trim: first what this thread keeps for its own next
- * calls, then the same. (malloc_trim is hak_trim.) */
+ * every heap, whole pages and between the blocks of pages, also in what other threads hold that are
+ * not allocating at this moment; nothing of it is left for a second call, and no thread's caches are
+ * touched. hak_trim: first what this thread keeps for its own next calls, then the same.
+ * (malloc_trim is hak_trim.) */
 HAK_API size_t hak_trim(void);
 HAK_API size_t hak_purge(void);
 

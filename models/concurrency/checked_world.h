@@ -177,6 +177,12 @@ class CheckedAtomic {
   T exchange_release(T v, HAKMEM_SITE) noexcept {
     return exchange(v, order(rl::mo_release, Side::kRelease, site), site);
   }
+  T fetch_add_relaxed(T n, HAKMEM_SITE) noexcept {
+    const auto add = [&](auto& w) { return w.fetch_add(n, rl::mo_relaxed, site.info()); };
+    const T before = from_word(on_word(add));
+    latest_ = static_cast<T>(before + n);
+    return before;
+  }
   bool cas_weak_release_relaxed(T& expected, T desired, HAKMEM_SITE) noexcept {
     return cas<true>(expected, desired, order(rl::mo_release, Side::kRelease, site), site);
   }
