@@ -28,19 +28,21 @@ struct Context {
   std::uint32_t number = 0;                // 0 for the contexts that stand for "none"
   ContextState state = ContextState::kUnused;
   std::uint32_t tended_in = 0;  // decay period in which it was last visited (context_registry.h)
-  std::size_t ebb_bytes = 0;   // flushed since blocks were last taken from a page
-  std::uint16_t ebb_left = 0;  // not 0: ebbing, for so many more slow allocations
+  std::size_t ebb_bytes = 0;    // flushed, or others' freed, since the last refill
+  std::uint16_t ebb_left = 0;   // not 0: ebbing, for so many more slow allocations
   Context* next_parked = nullptr;
   // Held on each slow path of its thread, and by whoever works on the context in its stead. What
   // the hot path touches, `ultra`, is the thread's alone all the same.
   Lock<C> lock{};
-  alignas(64) PendingPages<C> pending{};   // pushed to by other threads
+  alignas(64) PendingPages<C> pending{};  // pushed to by other threads
   alignas(64) ContextStats<C> stats{};
 
   // The program has been freeing, and only freeing, for a while (allocator_cold.h).
   bool ebbing() const noexcept { return ebb_left != 0; }
   bool learning() const noexcept { return policy != nullptr && policy->learn; }
-  bool counting() const noexcept { return C::kCountHotPath || (policy != nullptr && policy->count); }
+  bool counting() const noexcept {
+    return C::kCountHotPath || (policy != nullptr && policy->count);
+  }
 };
 
 }  // namespace hakmem
