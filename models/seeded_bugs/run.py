@@ -43,7 +43,7 @@ BUGS = [
     ("so_page_of misses the arena's last unit", 'src/page/arena.h',
      'return p.address() - base_ < bytes_;',
      'return p.address() - base_ + 1 < bytes_;', SMALL),
-    ('last unit of a page keeps no owner', 'src/cold/cold_box.h',
+    ('last unit of a page keeps no owner', 'src/cold/page_records.h',
      'for (std::uint32_t u = page.head; u < page.head + units; ++u) {\n      arena_->page(u).magazine',
      'for (std::uint32_t u = page.head; u < page.head + units - (units > 1); ++u) {\n      arena_->page(u).magazine', SMALL),
     ('v1 block in a magazine is not given back', 'src/front/allocator_slow.h',

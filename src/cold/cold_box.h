@@ -23,6 +23,8 @@
 #include "base/memory_limit.h"
 #include "cold/cold_interface.h"
 #include "cold/mapping_budget.h"
+#include "cold/page_guards.h"
+#include "cold/page_records.h"
 #include "cold/slab_table.h"
 #include "config/memory_options.h"
 #include "page/arena.h"
@@ -47,6 +49,8 @@ class ColdBox {
     arena_ = &arena;
     limit_ = &limit;
     mappings_ = &mappings;
+    records_.init(arena);
+    guards_.init(platform, mappings);
     void* const records = platform.sparse(arena.superslabs() * sizeof(Superslab));
     const LockGuard<C> guard(lock_);
     table_.init(static_cast<Superslab*>(records));
@@ -57,10 +61,10 @@ class ColdBox {
   Page* refill_page(BinIndex bin, PageOwner<C> owner) noexcept {
     const Lent lent = lend_page(bin);
     if (lent.slab == Superslab::kNone) return nullptr;
-    Page& page = set_up_page(bin, lent);
+    Page& page = records_.set_up(bin, SlabIndex(lent.slab), lent.page);
     if (guards_pages() && !lent.has_guard) install_guard(page, lent);
     if (!lent.is_warm && options_.prefault == Prefault::kYes) prefault(page);
-    set_owner(page, owner);
+    records_.set_owner(page, owner);
     return &page;
   }
 
@@ -71,7 +75,7 @@ class ColdBox {
   // Requires: page.used == 0, and no context uses the page any more; one did in period `used_in`.
   void retire_page(Page& page, std::uint32_t used_in) noexcept {
     page.flags = PageFlag::kRetired;
-    set_owner(page, {});
+    records_.set_owner(page, {});
     take_back(page, used_in);
   }
 
@@ -142,12 +146,10 @@ class ColdBox {
   void for_each_lent_page_locked(Visit&& visit) noexcept HAKMEM_REQUIRES(lock_) {
     for (std::uint32_t i = 0; i < table_.used(); ++i) {
       const Superslab& slab = table_[i];
-      const std::size_t stride = Sizes::kBinTable[slab.bin].entry_stride;
       for (std::uint32_t k = 0; k < slab.pages; ++k) {
         if ((slab.free_pages >> k & 1) != 0) continue;
-        const Page& page =
-            arena_->page(arena_->first_unit(SlabIndex(i)) + k * units_per_page(slab.bin));
-        visit(BinIndex(slab.bin), arena_->slab_entries(SlabIndex(i)) + k * stride,
+        const Page& page = records_.page_of(SlabIndex(i), slab.bin, k);
+        visit(BinIndex(slab.bin), records_.entries_of(SlabIndex(i), slab.bin, k),
               page.purged.load_relaxed() * platform_->page_bytes());  // relaxed: a count
       }
     }
@@ -170,13 +172,6 @@ class ColdBox {
   static constexpr std::size_t page_bytes(const Page& page) noexcept {
     return SlabTable<Sizes>::page_bytes(static_cast<std::uint8_t>(page.bin));
   }
-  static constexpr std::uint32_t units_per_page(std::uint8_t bin) noexcept {
-    return 1u << (Sizes::kBinTable[bin].page_shift - Geometry::kUnitShift);
-  }
-  std::uint32_t page_number(const Page& page) const noexcept {
-    const std::uint32_t within = arena_->unit_of(page) - arena_->first_unit(page.slab_ref);
-    return within / units_per_page(static_cast<std::uint8_t>(page.bin));
-  }
 
   // Returns the bytes given back.
   std::size_t cool_everything() noexcept HAKMEM_REQUIRES(lock_) {
@@ -195,7 +190,8 @@ class ColdBox {
     if (i == Superslab::kNone) return i;
     const std::uint8_t before = table_[i].bin;
     if (before != bin.value()) purge_pages(table_.cool_down(i));
-    if (!same_page_size(before, bin.value()) && !remove_guards(i)) {
+    // Pages of another size end elsewhere: old guards would lie in the middle of new pages.
+    if (!same_page_size(before, bin.value()) && !guards_.take_down(table_[i], address_of(i))) {
       table_.put_free(i);
       return Superslab::kNone;
     }
@@ -203,31 +199,18 @@ class ColdBox {
     return i;
   }
 
+  void* address_of(std::uint32_t slab) const noexcept {
+    return reinterpret_cast<void*>(arena_->slab_address(SlabIndex(slab)));
+  }
   static constexpr bool same_page_size(std::uint8_t a, std::uint8_t b) noexcept {
     return Sizes::kBinTable[a].page_shift == Sizes::kBinTable[b].page_shift;
-  }
-
-  // Pages of another size end elsewhere: old guards would lie in the middle of new pages. False
-  // when the system refuses; guards are then as they were, or some of them gone.
-  bool remove_guards(std::uint32_t i) noexcept HAKMEM_REQUIRES(lock_) {
-    Superslab& slab = table_[i];
-    void* const at = reinterpret_cast<void*>(arena_->slab_address(SlabIndex(i)));
-    if (slab.fenced != 0) {
-      if (!platform_->commit(at, Sizes::kSuperslabBytes)) return false;
-      mappings_->give_guards(static_cast<std::size_t>(std::popcount(slab.fenced)));
-      slab.guarded &= ~slab.fenced;
-      slab.fenced = 0;
-    }
-    if (slab.guarded != 0 && !platform_->unguard(at, Sizes::kSuperslabBytes)) return false;
-    slab.guarded = 0;
-    return true;
   }
 
   // Neighbours are committed one after the other, so that all together are one mapping.
   std::uint32_t commit_new_slab() noexcept HAKMEM_REQUIRES(lock_) {
     const std::uint32_t i = table_.used();
     if (i == arena_->superslabs()) return Superslab::kNone;
-    void* const at = reinterpret_cast<void*>(arena_->slab_address(SlabIndex(i)));
+    void* const at = address_of(i);
     if (i % kSlabsAhead == 0) prepare_ahead(i, at);
     if (!platform_->commit(at, Sizes::kSuperslabBytes)) {
       mappings_->refused();
@@ -290,67 +273,21 @@ class ColdBox {
     periods_by_growth_.fetch_add_relaxed(1);  // relaxed: a hint only
   }
 
-  // In every unit of the page. Relaxed: while it has no owner the page has no live block, and its
-  // blocks reach other threads only after its owner has handed them out.
-  void set_owner(Page& page, PageOwner<C> owner) noexcept {
-    const std::uint32_t units = units_per_page(static_cast<std::uint8_t>(page.bin));
-    for (std::uint32_t u = page.head; u < page.head + units; ++u) {
-      arena_->page(u).magazine = owner.magazine;
-      arena_->page(u).owner.store_relaxed(owner.context);
-    }
-  }
-
-  Page& set_up_page(BinIndex bin, const Lent& lent) noexcept {
-    const BinInfo& info = Sizes::info(bin);
-    const SlabIndex slab(lent.slab);
-    const std::uint32_t units = units_per_page(bin.value());
-    const std::uint32_t head = arena_->first_unit(slab) + lent.page * units;
-    for (std::uint32_t u = head; u < head + units; ++u) {
-      Page& page = arena_->page(u);
-      page.base = arena_->unit_address(head);
-      page.reciprocal = info.reciprocal;
-      page.entries = arena_->slab_entries(slab) + std::size_t{lent.page} * info.entry_stride;
-      page.block_size = info.block_size;
-      page.head = head;
-      page.slab_ref = slab;
-      page.capacity = info.capacity;
-      page.bin = bin.value();
-      page.class_idx = info.size_class;
-    }
-    Page& page = arena_->page(head);
-    page.freelist = kNoSlot;
-    page.used = 0;
-    page.carved = 0;
-    page.purged.store_relaxed(0);  // relaxed: a count
-    page.used_at_purge = Page::kNever;
-    page.next = page.prev = Page::kNoPage;
-    page.remote_head.store_relaxed(kNoSlot);  // relaxed: nobody else can reach the page yet
-    return page;
-  }
-
   // A guard keeps the system from using a huge page.
   bool guards_pages() const noexcept {
     return Sizes::kGuardBytes != 0 && options_.huge != HugePages::kAlways;
   }
-  // Best effort: without a guard the page is as good as in a flavour that has none, and gets its
-  // next chance when it is lent again.
+  // Without one the page gets its next chance when it is lent again.
   void install_guard(const Page& page, const Lent& lent) noexcept {
     const std::uintptr_t end = page.base + page_bytes(page);
-    void* const at = reinterpret_cast<void*>(end - Sizes::kGuardBytes);
-    if (platform_->guard(at, Sizes::kGuardBytes)) return;
-    const bool fenced = fence(at);
-    const LockGuard<C> guard(lock_);
-    if (fenced) {
+    const Guard guard = guards_.put_up(reinterpret_cast<void*>(end - Sizes::kGuardBytes));
+    if (guard == Guard::kInstalled) return;
+    const LockGuard<C> hold(lock_);
+    if (guard == Guard::kFence) {
       table_[lent.slab].fenced |= 1u << lent.page;
     } else {
       table_[lent.slab].guarded &= ~(1u << lent.page);
     }
-  }
-  bool fence(void* at) noexcept {
-    if (!mappings_->take_guard()) return false;
-    if (platform_->protect(at, Sizes::kGuardBytes)) return true;
-    mappings_->give_guards(1);
-    return false;
   }
 
   // Huge pages would be split, and what is prefaulted is there to stay.
@@ -366,7 +303,7 @@ class ColdBox {
   void take_back(const Page& page, std::uint32_t used_in) noexcept {
     const LockGuard<C> guard(lock_);
     const std::uint32_t i = page.slab_ref.value();
-    table_.take_back(i, page_number(page), used_in);
+    table_.take_back(i, records_.number_of(page), used_in);
     if (limit_->crowded(Holder::kPages)) purge_pages(table_.cool_down(i));
   }
 
@@ -412,6 +349,8 @@ class ColdBox {
   Arena<C>* arena_ = nullptr;
   Limit* limit_ = nullptr;
   MappingBudget<C>* mappings_ = nullptr;
+  PageRecords<C> records_;
+  PageGuards<C> guards_;
   MemoryOptions options_{};
   Lock<C> lock_;
   SlabTable<Sizes> table_ HAKMEM_GUARDED_BY(lock_);
