@@ -3,6 +3,7 @@
 
 int main() {
   int on_stack[40];
-  delete[] on_stack;
+  int* const first = on_stack;  // an array itself cannot be deleted: Clang refuses it
+  delete[] first;
   return 0;
 }
