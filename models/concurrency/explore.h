@@ -172,5 +172,6 @@ void report_fault(const FaultContext& call, const BlockView&) noexcept {
   checked::stop_thread(call.operation);
 }
 void report_corruption(const char* law, std::uintptr_t) noexcept { checked::stop_thread(law); }
+void report_few_mappings(std::size_t, const char*) noexcept {}
 
 }  // namespace hakmem

@@ -121,6 +121,13 @@ class Mutator(unittest.TestCase):
                      if m.after == 'if (others <= cls.max_partial) {')
         self.assertEqual(programs.run(judge, SCRATCH / 'bin/hot', known.number), 'fails')
 
+    def test_a_model_of_concurrency_links_with_the_mutated_headers(self):
+        found = tree.find_points(tree.ROOT, ['cold'])
+        model = programs.Program('registry', 'models/concurrency/registry_model.cc', 'model', ['--plain'])
+        tree.Tree(SCRATCH, [model], found, 2).build('bin/registry')
+        programs.measure(model, SCRATCH / 'bin/registry')
+        self.assertTrue(model.reached)
+
 
 if __name__ == '__main__':
     unittest.main()
