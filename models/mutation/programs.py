@@ -1,6 +1,7 @@
 """The programs that judge mutants, and how one is run: a program that fails, crashes, loops or hangs has killed the mutant."""
 import math
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 
 # Minutes long, and `traces` does the same without minimising; the last two are about v1 and large.
 NOT_JUDGES = {'allocator_prop', 'exhaustive_prop', 'v1_prop', 'large_prop'}
+ENTRY = re.compile(r'#include "(entry|hakmem)/')  # above the boxes that are mutated
 ASLEEP_SECONDS = 8   # this long without any CPU time used: deadlock
 
 
@@ -24,11 +26,11 @@ class Program:
 
 def programs(root):
     """Every unit test and property that reaches the boxes, the random traces, and the models of concurrency."""
-    elsewhere = {'entry_cpp', 'entry_flip', 'entry_hak_api', 'entry_routing', 'model_ops', 'v1_churn', 'lock', 'types', 'rng',
-                 'report', 'large_cache', 'large_heap', 'address_table', 'fake_platform', 'v1_chunk', 'v1_heap', 'stats', 'bits', 'settings', 'cgroup'}
+    elsewhere = {'model_ops', 'v1_churn', 'lock', 'types', 'rng', 'report', 'large_cache', 'large_heap', 'address_table',
+                 'fake_platform', 'v1_chunk', 'v1_heap', 'stats', 'bits', 'cgroup'}
     found = [Program('traces', 'models/mutation/traces.cc', 'trace')]
     for path in sorted((root / 'tests/unit').glob('*_test.cc')):
-        if path.stem[:-len('_test')] not in elsewhere:
+        if path.stem[:-len('_test')] not in elsewhere and not ENTRY.search(path.read_text()):
             found.append(Program(path.stem, str(path.relative_to(root)), 'unit'))
     for path in sorted((root / 'proptests').glob('*_prop.cc')):
         if path.stem not in NOT_JUDGES:

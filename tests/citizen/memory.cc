@@ -121,7 +121,7 @@ Measured measure(std::size_t bytes, bool exited) {
   m.one_call = after("0.6 s and one malloc");
   for (unsigned i = 0; i < 3; ++i) {
     usleep(600000);
-    std::vector<char>(100000 << i, 'x').clear();
+    std::vector<char>(std::size_t{100000} << i, 'x').clear();
     std::vector<std::string>(1000, std::string(100, 'x')).clear();
   }
   m.decayed = after("1.8 s more and some work");
