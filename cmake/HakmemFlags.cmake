@@ -31,9 +31,11 @@ endif()
 # Relocatable counters can lie in the profile itself (%c in LLVM_PROFILE_FILE): what a process did counts also when it ends
 # in a fatal report, as death tests and misuse programs do. -O0 -g0: a third of the time to compile.
 if(HAKMEM_COVERAGE)
+  set(instrumented $<NOT:$<BOOL:$<TARGET_PROPERTY:HAKMEM_NOT_INSTRUMENTED>>>)
   target_compile_options(hakmem_flags INTERFACE -O0 -g0
-    -fprofile-instr-generate -fcoverage-mapping "SHELL:-mllvm -runtime-counter-relocation")
-  target_link_options(hakmem_flags INTERFACE -fprofile-instr-generate)
+    $<${instrumented}:-fprofile-instr-generate> $<${instrumented}:-fcoverage-mapping>
+    "$<${instrumented}:SHELL:-mllvm -runtime-counter-relocation>")
+  target_link_options(hakmem_flags INTERFACE $<${instrumented}:-fprofile-instr-generate>)
 endif()
 if(HAKMEM_FUZZ AND NOT DEFINED ENV{LIB_FUZZING_ENGINE})
   target_compile_options(hakmem_flags INTERFACE -fsanitize=fuzzer-no-link)

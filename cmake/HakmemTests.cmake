@@ -13,6 +13,12 @@ function(hakmem_add_test name label timeout)
   if(label MATCHES "^(programs|property|proofs|concurrency)$")
     set_tests_properties("${test}" PROPERTIES COST 100)
   endif()
+  if(HAKMEM_COVERAGE)
+    # %c: counters lie in the file itself, so that an abort loses nothing. What a process counts before it has mapped the
+    # file, as a preloaded allocator's start does, gets into a new file only: so each process has its own.
+    set_property(TEST "${test}" PROPERTY ENVIRONMENT_MODIFICATION
+      "LLVM_PROFILE_FILE=set:${PROJECT_BINARY_DIR}/profiles/${name}.%c%m.%p.profraw")
+  endif()
 endfunction()
 
 # hakmem_test_program(TARGET SOURCE LIBRARIES...): a C++ program with exceptions on and the include roots of the tree.

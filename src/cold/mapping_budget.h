@@ -46,7 +46,7 @@ class MappingBudget {
   // is spent on guards any more. Counting takes a while, so it is done once a second at most.
   void refused() noexcept {
     const auto now = static_cast<std::uint32_t>(platform_->clock_ms() / 1000);
-    if (said_.load_relaxed() != 0 || counted_.exchange_relaxed(now) == now) return;
+    if (closed_.load_relaxed() != 0 || counted_.exchange_relaxed(now) == now) return;
     if (platform_->mappings() + kNearlyNone < max()) return;
     closed_.store_relaxed(1);
     say("is reached: cached blocks are given back, new ones get no guard pages, malloc may fail");

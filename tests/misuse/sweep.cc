@@ -48,17 +48,19 @@ class Other {
     sem_init(&go_, 0, 0);
     sem_init(&done_, 0, 0);
     std::thread([this] {
+      // So that it has a context, and takes no page later: that could be the one of the case.
+      std::free(std::malloc(64));
       for (;;) {
+        sem_post(&done_);
         sem_wait(&go_);
-        std::free(std::malloc(64));  // so that it has a context
         if (realloc_) {
           pointer_ = std::realloc(pointer_, 1);
         } else {
           std::free(pointer_);
         }
-        sem_post(&done_);
       }
     }).detach();
+    sem_wait(&done_);
   }
   void free(void* p, bool by_realloc = false) {
     pointer_ = p;

@@ -79,6 +79,18 @@ TYPED_TEST(EbbTest, AlsoOneThatBorrowsNoPage) {
   EXPECT_LT(this->warm(), warm / 2);
 }
 
+TYPED_TEST(EbbTest, AlsoOneOfV1) {
+  PolicySnapshot policy = default_policy();
+  policy.classes[6].v3 = false;
+  this->heap.allocator->publish_policy(this->heap.ctx, policy);
+  for (void* const p : this->take_many()) this->heap.give(p);
+  ASSERT_TRUE(this->heap.ctx->ebbing());
+  const std::size_t warm = this->warm();
+  this->heap.platform().advance_clock_ms(2 * ColdBox<TypeParam>::kDecayPeriodMs);
+  this->heap.give(this->heap.take(512));
+  EXPECT_LT(this->warm(), warm / 2);
+}
+
 TYPED_TEST(EbbTest, AllocatingEndsIt) {
   for (void* const p : this->take_many()) this->heap.give(p);
   std::vector<void*> few;

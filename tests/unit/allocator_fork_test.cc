@@ -4,29 +4,15 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <set>
-#include <thread>
 #include <vector>
 
 #include "test_heap.h"
 
 namespace hakmem::test {
 namespace {
-
-// Says when a thread has to wait for a lock.
-class WatchedPlatform : public FakePlatform {
- public:
-  WatchedPlatform() noexcept = default;
-  static inline std::atomic<int> waits{0};
-  static void futex_wait(std::uint32_t* word, std::uint32_t expected) noexcept {
-    ++waits;
-    FakePlatform::futex_wait(word, expected);
-  }
-};
-struct Watched : Config<SmallGeometry, WatchedPlatform, StdWorld, kHardenedMitigations> {};
 
 class ForkLocks : public ::testing::Test {
  protected:
@@ -35,19 +21,11 @@ class ForkLocks : public ::testing::Test {
   // `work` wants a lock: it must wait between prepare and parent, and come to its end after that.
   // `meanwhile` is looked at while it waits.
   void expect_waits(const std::function<void()>& work, const std::function<void()>& meanwhile) {
-    const int before = WatchedPlatform::waits;
-    std::atomic<bool> done{false};
     allocator_->fork_prepare();
-    std::thread other([&] {
-      work();
-      done = true;
-    });
-    while (!done && WatchedPlatform::waits == before) std::this_thread::yield();
-    EXPECT_FALSE(done) << "the lock was free";
-    meanwhile();
-    allocator_->fork_parent();
-    other.join();
-    EXPECT_TRUE(done);
+    EXPECT_TRUE(waits(work, [&] {
+      meanwhile();
+      allocator_->fork_parent();
+    }));
   }
 
   std::unique_ptr<Allocator<Watched>> allocator_ = std::make_unique<Allocator<Watched>>();

@@ -182,6 +182,15 @@ TYPED_TEST(Limits, ALargeBlockIsCachedBelowTheSoftOneOnly) {
   this->expect_laws();
 }
 
+TYPED_TEST(Limits, ABorrowBelowItDropsNothing) {
+  this->heap_.give(this->heap_.take(this->kLarge));
+  const std::size_t cached = this->a().large().bytes_cached();
+  ASSERT_GT(cached, 0u);
+  this->heap_.take(this->kBlock);
+  EXPECT_EQ(this->a().large().bytes_cached(), cached);
+  this->expect_laws();
+}
+
 TYPED_TEST(Limits, ABorrowAboveTheSoftOneDropsCachedMappingsAndTheWarmChunk) {
   std::vector<void*> blocks;  // of v1, in two chunks
   while (this->held_by(Holder::kChunks) < 2 * this->kChunk) {

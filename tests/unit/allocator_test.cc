@@ -182,7 +182,10 @@ TYPED_TEST(AllocatorTest, C6HotOverfullMagazineGoesBackToV1) {
   const std::size_t many = TypeParam::Sizes::info(bin).magazine_capacity + std::size_t{1};
   std::vector<void*> blocks;
   for (std::size_t i = 0; i < many; ++i) blocks.push_back(heap.take(512));
-  for (void* p : blocks) heap.give(p);
+  for (std::size_t i = 0; i < many; ++i) {
+    EXPECT_EQ(heap.magazine_of(512).size(), i) << "all stay until it is full";
+    heap.give(blocks[i]);
+  }
   EXPECT_EQ(heap.magazine_of(512).size(), many / 2 + 1);
   EXPECT_EQ(heap.allocator->v1().live_blocks(bin), heap.magazine_of(512).size());
   heap.allocator->trim(heap.ctx);

@@ -202,6 +202,7 @@ TEST(ColdGuards, GoWhenPagesChangeTheirSizeAndOnlyThen) {
   retire(box.cold, *page);
   EXPECT_EQ(box.borrow(65536), fresh);
   EXPECT_EQ(box.platform.calls(Call::kUnguard), 2u);
+  EXPECT_EQ(box.mappings.guard_mappings(), 0u) << "these cost none";
   const auto* const first_end = reinterpret_cast<const char*>(page->base + kFullPage - 1);
   EXPECT_TRUE(FakePlatform::is_readable(first_end));
 }

@@ -420,6 +420,19 @@ TEST(ColdGuards, ByProtectionWhereTheSystemHasNone) {
   EXPECT_EQ(box.mappings.guard_mappings(), 2u) << "one back, one for the new page";
 }
 
+TEST(ColdGuards, ThoseThatCostMappingsAreCountedPageByPage) {
+  Boxes<Full> box;
+  box.platform.fail_after(Call::kGuard, 0);
+  SoPage<Full>* const first = box.borrow(bin_of<Full>(64));
+  SoPage<Full>* const second = box.borrow(bin_of<Full>(64));
+  ASSERT_EQ(first->slab_ref, second->slab_ref);
+  EXPECT_EQ(box.mappings.guard_mappings(), 4u);
+  retire(box.cold, *first);
+  retire(box.cold, *second);
+  box.borrow(bin_of<Full>(65536));
+  EXPECT_EQ(box.mappings.guard_mappings(), 2u) << "two back, one for the new page";
+}
+
 TEST(ColdGuards, BeyondTheBudgetPagesGoWithoutAndGetTheirsLater) {
   Boxes<Full> box;
   box.platform.fail_after(Call::kGuard, 0);
@@ -451,6 +464,17 @@ TEST(ColdGuards, ARefusedProtectionCostsNoBudget) {
   retire(box.cold, *page);
   box.borrow(bin_of<Full>(65536));
   EXPECT_EQ(box.mappings.guard_mappings(), 0u) << "none was there to be given back";
+}
+
+TEST(ColdRefusal, ForWantOfMappingsEndsTheGuards) {
+  Boxes<Full> box;
+  box.platform.set_mappings_max(12);
+  for (int i = 0; i < 3; ++i) box.platform.sparse(4096);
+  box.platform.fail_after(Call::kCommit, 0);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(box.borrow(bin_of<Full>(64)), nullptr);
+  EXPECT_NE(testing::internal::GetCapturedStderr(), "");
+  EXPECT_FALSE(box.mappings.take_guard());
 }
 
 // A guard of the old layout that the system will not take away would lie in the middle of a page.

@@ -30,6 +30,7 @@ class Registry : public ::testing::Test {
 };
 
 TEST_F(Registry, AFreshContextIsReadyAndItsOwn) {
+  EXPECT_EQ(registry_.bytes_used(), 0u);
   Ctx* const a = registry_.attach();
   Ctx* const b = registry_.attach();
   ASSERT_TRUE(a != nullptr && b != nullptr);
@@ -129,6 +130,7 @@ TEST_F(Registry, AVisitLeavesOutWhatIsInUseOrLost) {
 }
 
 TEST_F(Registry, OneVisitAtATime) {
+  registry_.attach();
   registry_.attach();
   std::size_t inner = 0;
   registry_.visit_all([&](Ctx&) { registry_.visit_all([&](Ctx&) { ++inner; }); });

@@ -385,7 +385,6 @@ TEST(Learner, LearnedWarmCapsReachTheColdBox) {
   std::vector<void*> blocks;
   for (int i = 0; i < 6000; ++i) blocks.push_back(heap.take(1024));
   for (void* const p : blocks) heap.give(p);
-  heap.allocator->update_policy(heap.ctx, [](PolicySnapshot& p) { p.learn = false; });
   heap.platform().advance_clock_ms(2 * ColdBox<Full>::kDecayPeriodMs);
   age(heap.allocator->cold());
   const std::size_t warm = heap.allocator->cold().totals().warm_bytes / Full::Sizes::kUnitBytes;

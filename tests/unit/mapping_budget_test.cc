@@ -84,13 +84,25 @@ TEST_F(Budget, ARefusalForWantOfMappingsEndsTheGuards) {
   EXPECT_EQ(budget_.guard_mappings(), 0u);
 }
 
+// Guards had run short before, and have come back since.
+TEST_F(Budget, ARefusalEndsTheGuardsThoughALineHasBeenSaid) {
+  start(12);
+  EXPECT_NE(told([&] { take_all(); }), "");
+  budget_.give_guards(1);
+  for (int i = 0; i < 3; ++i) platform_.sparse(4096);
+  EXPECT_EQ(told([&] { budget_.refused(); }), "");
+  EXPECT_FALSE(budget_.take_guard());
+}
+
 // Counting reads a long file: not more than once a second.
 TEST_F(Budget, MappingsAreCountedOnceASecond) {
   start(12);
   EXPECT_EQ(told([&] { budget_.refused(); }), "");
   for (int i = 0; i < 3; ++i) platform_.sparse(4096);
   EXPECT_EQ(told([&] { budget_.refused(); }), "") << "the same second";
-  platform_.advance_clock_ms(1000);
+  platform_.advance_clock_ms(999);
+  EXPECT_EQ(told([&] { budget_.refused(); }), "") << "still";
+  platform_.advance_clock_ms(1);
   EXPECT_NE(told([&] { budget_.refused(); }), "");
 }
 

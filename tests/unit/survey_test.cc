@@ -47,7 +47,9 @@ TYPED_TEST(Surveyed, OfAnUnusedHeap) {
   const Survey s = this->survey();
   EXPECT_EQ(s.allocated() + s.active() + s.mapped(), 0u);
   EXPECT_EQ(s.retained, this->allocator().arena().bytes());
-  EXPECT_GE(s.metadata, sizeof(Allocator<TypeParam>) + sizeof(Context<TypeParam>));
+  EXPECT_EQ(s.metadata, sizeof(Allocator<TypeParam>) + this->allocator().contexts().bytes_used() +
+                            this->allocator().policies().bytes_mapped());
+  EXPECT_GE(this->allocator().contexts().bytes_used(), sizeof(Context<TypeParam>));
   EXPECT_EQ(s.resident(), s.metadata);
 }
 
@@ -82,6 +84,30 @@ TYPED_TEST(Surveyed, HiddenMagazinesCountToo) {
   EXPECT_EQ(this->survey().allocated(), 1024u);
   this->heap_.give(kept);
   EXPECT_EQ(this->survey().allocated(), 0u);
+}
+
+TYPED_TEST(Surveyed, EachSuperslabHasItsRecords) {
+  using Sizes = typename TypeParam::Sizes;
+  const std::size_t before = this->survey().metadata;
+  std::vector<void*> blocks;
+  while (this->survey().small_mapped < 2 * this->kSuperslab) {
+    blocks.push_back(this->heap_.take(TypeParam::Geometry::kBlockMax));
+  }
+  EXPECT_EQ(this->survey().metadata - before,
+            2 * (Sizes::kUnitsPerSuperslab * sizeof(SoPage<TypeParam>) +
+                 Sizes::kEntriesPerSuperslab * sizeof(typename SoPage<TypeParam>::Entry) +
+                 sizeof(Superslab)));
+  for (void* const p : blocks) this->heap_.give(p);
+}
+
+TYPED_TEST(Surveyed, ATallyBeginsAnew) {
+  void* const p = this->heap_.take(1024);
+  Survey s = this->survey();
+  const std::size_t allocated = s.allocated(), metadata = s.metadata;
+  EXPECT_TRUE(Surveyor<TypeParam>(this->allocator()).run(Patience::kWaits, s));
+  EXPECT_EQ(s.allocated(), allocated);
+  EXPECT_EQ(s.metadata, metadata);
+  this->heap_.give(p);
 }
 
 TYPED_TEST(Surveyed, ActiveAreWholePages) {
@@ -183,6 +209,7 @@ TYPED_TEST(Surveyed, Large) {
   EXPECT_EQ(s.large_blocks, 1u);
   EXPECT_EQ(s.large_allocated, this->size_of(q));
   EXPECT_EQ(s.large_mapped, mapped) << "cached";
+  EXPECT_GE(s.large_idle, this->kLarge);
   EXPECT_EQ(s.resident(), s.large_allocated + s.large_idle + s.metadata);
   this->heap_.give(q);
   this->allocator().trim(this->heap_.ctx);
@@ -243,6 +270,21 @@ TYPED_TEST(Surveyed, WithoutPatienceALockIsEnough) {
   EXPECT_FALSE(hurried());
   this->allocator().large().unlock_after_fork();
   EXPECT_TRUE(hurried());
+}
+
+TEST(SurveyedPatiently, WaitsForEveryLock) {
+  auto allocator = std::make_unique<Allocator<Watched>>();
+  allocator->init(default_policy());
+  const auto survey = [&] {
+    Survey s;
+    Surveyor<Watched>(*allocator).run(Patience::kWaits, s);
+  };
+  allocator->cold().lock_for_fork();
+  EXPECT_TRUE(waits(survey, [&] { allocator->cold().unlock_after_fork(); }));
+  allocator->v1().lock_for_fork();
+  EXPECT_TRUE(waits(survey, [&] { allocator->v1().unlock_after_fork(); }));
+  allocator->large().lock_for_fork();
+  EXPECT_TRUE(waits(survey, [&] { allocator->large().unlock_after_fork(); }));
 }
 
 // No address space for the arena: v1 and large serve alone.

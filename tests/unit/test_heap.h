@@ -2,9 +2,12 @@
 // over a FakePlatform, and a whole allocator with one context.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <thread>
 
 #include "base/atomic.h"
 #include "cold/cold_box.h"
@@ -22,6 +25,33 @@ struct SmallPerf : Config<SmallGeometry, FakePlatform, StdWorld, kPerfMitigation
 // The sizes of production.
 struct Full : Config<ProductionGeometry, FakePlatform, StdWorld, kHardenedMitigations> {};
 struct FullPerf : Config<ProductionGeometry, FakePlatform, StdWorld, kPerfMitigations> {};
+
+// Says when a thread has to wait for a lock.
+class WatchedPlatform : public FakePlatform {
+ public:
+  WatchedPlatform() noexcept = default;
+  static inline std::atomic<int> waits{0};
+  static void futex_wait(std::uint32_t* word, std::uint32_t expected) noexcept {
+    ++waits;
+    FakePlatform::futex_wait(word, expected);
+  }
+};
+struct Watched : Config<SmallGeometry, WatchedPlatform, StdWorld, kHardenedMitigations> {};
+// Runs `work`, which wants a lock that the caller holds, in another thread; when that waits,
+// `let_go` is called. False when it came to its end without.
+inline bool waits(const std::function<void()>& work, const std::function<void()>& let_go) {
+  const int before = WatchedPlatform::waits;
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    work();
+    done = true;
+  });
+  while (!done && WatchedPlatform::waits == before) std::this_thread::yield();
+  const bool waited = !done;
+  let_go();
+  other.join();
+  return waited;
+}
 
 template <class C>
 constexpr BinIndex bin_of(std::size_t n) {
