@@ -29,11 +29,12 @@ if(HAKMEM_SANITIZE)
   target_link_options(hakmem_flags INTERFACE ${sanitize})
 endif()
 # Relocatable counters can lie in the profile itself (%c in LLVM_PROFILE_FILE): what a process did counts also when it ends
-# in a fatal report, as death tests and misuse programs do. -O0 -g0: a third of the time to compile.
+# in a fatal report, as death tests and misuse programs do. Atomic, or lines whose count is a difference of two that threads have
+# raced for look as if they had not been run. -O0 -g0: a third of the time to compile.
 if(HAKMEM_COVERAGE)
   set(instrumented $<NOT:$<BOOL:$<TARGET_PROPERTY:HAKMEM_NOT_INSTRUMENTED>>>)
   target_compile_options(hakmem_flags INTERFACE -O0 -g0
-    $<${instrumented}:-fprofile-instr-generate> $<${instrumented}:-fcoverage-mapping>
+    $<${instrumented}:-fprofile-instr-generate> $<${instrumented}:-fprofile-update=atomic> $<${instrumented}:-fcoverage-mapping>
     "$<${instrumented}:SHELL:-mllvm -runtime-counter-relocation>")
   target_link_options(hakmem_flags INTERFACE $<${instrumented}:-fprofile-instr-generate>)
 endif()

@@ -39,10 +39,6 @@ ProductionContext* context() noexcept;
 // The allocator, initialised if this is the first use.
 ProductionAllocator& allocator() noexcept;
 
-HAKMEM_ALWAYS_INLINE void* allocate(std::size_t n) noexcept {
-  return allocate_fast<ProductionConfig>(t_context, n, [n] { return allocate_slow(n); });
-}
-
 HAKMEM_ALWAYS_INLINE void deallocate(void* p, const char* operation) noexcept {
   deallocate_fast<ProductionConfig>(g_allocator.arena(), t_context, p,
                                     [=] { deallocate_slow(p, operation); });

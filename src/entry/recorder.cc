@@ -32,7 +32,7 @@ constexpr std::size_t kWindowBytes = std::size_t{1} << 20;
 // The file behind the records. All under the recorder's lock.
 class TraceFile {
  public:
-  // `pattern` as in the environment. False: no such file can be made.
+  // False: no such file can be made.
   bool create(const char* pattern, bool forked) noexcept {
     for (std::uint32_t copy = 0; copy < 1000; ++copy) {
       name(pattern, copy);
@@ -75,7 +75,6 @@ class TraceFile {
  private:
   void name(const char* pattern, std::uint32_t copy) noexcept {
     path_.clear();
-    path_.put_directory_of(pattern);
     if (!path_.put_pattern(pattern)) {
       path_.put(".");
       path_.number(static_cast<std::uint64_t>(getpid()));
@@ -127,7 +126,7 @@ class TraceFile {
 
 constinit Lock<ProductionConfig> g_lock;
 constinit TraceFile g_file;
-constinit const char* g_pattern = nullptr;  // the environment's, which outlives the process
+constinit Path g_pattern;  // absolute
 // One byte of a page that reads as zero in a child that was forked behind our back (clone): it
 // must not write on in its parent's file.
 constinit volatile char* g_still_parent = nullptr;
@@ -159,7 +158,7 @@ void stop(const char* why) noexcept {
 void begin_child_file() noexcept HAKMEM_REQUIRES(g_lock) {
   g_file.leave();
   *g_still_parent = 1;
-  if (!g_file.create(g_pattern, true)) stop("the file of a forked child cannot be created");
+  if (!g_file.create(g_pattern.c_str(), true)) stop("the file of a forked child cannot be created");
 }
 
 }  // namespace
@@ -167,10 +166,12 @@ void begin_child_file() noexcept HAKMEM_REQUIRES(g_lock) {
 bool start_recording() noexcept {
   const ErrnoKeeper keep;
   const LockGuard<ProductionConfig> guard(g_lock);
-  g_pattern = LinuxPlatform::environment(kName);
-  if (g_pattern == nullptr || *g_pattern == '\0') return false;
-  if (!watch_for_clone() || !g_file.create(g_pattern, false)) {
-    report_bad_environment(kName, g_pattern, "where a file can be created", "no recording");
+  const char* const pattern = LinuxPlatform::environment(kName);
+  if (pattern == nullptr || *pattern == '\0') return false;
+  g_pattern.put_directory_of(pattern);
+  g_pattern.put(pattern);
+  if (!g_pattern.usable() || !watch_for_clone() || !g_file.create(g_pattern.c_str(), false)) {
+    report_bad_environment(kName, pattern, "where a file can be created", "no recording");
     return false;
   }
   g_recording.store_relaxed(true);

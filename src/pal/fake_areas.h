@@ -37,11 +37,6 @@ class FakeAreas {
   bool set(std::uintptr_t begin, std::uintptr_t end, unsigned kind) {
     return change(begin, end, [kind](unsigned) { return kind; });
   }
-  unsigned kind_at(std::uintptr_t at) const {
-    const auto after = areas_.upper_bound(at);
-    if (after == areas_.begin() || std::prev(after)->second.end <= at) return kHole;
-    return std::prev(after)->second.kind;
-  }
 
   static constexpr std::size_t kNoMax = 65530;  // what the kernel has by default; not enforced
 

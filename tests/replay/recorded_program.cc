@@ -13,7 +13,7 @@
 
 namespace {
 
-constexpr int kThreads = 4, kBlocks = 4000;
+constexpr int kThreads = 4, kBlocks = 6000;
 std::atomic<void*> handed_over[kThreads][kBlocks];
 
 std::size_t size_of(int i) { return static_cast<std::size_t>(i * 37 % 3000) + (i % 500 == 0 ? 400000 : 0); }

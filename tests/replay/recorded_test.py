@@ -6,6 +6,7 @@ usage: recorded_test.py LIBRARY HAKMEM_REPLAY PROGRAM
 
 import glob
 import os
+import resource
 import struct
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import tempfile
 LIBRARY, REPLAY, PROGRAM = sys.argv[1:]
 HEADER, RECORD = 64, struct.Struct("<BBHIQQ")
 MALLOC, FREE = 1, 4
+WINDOW = 1 << 20  # bytes by which a trace grows
 failures = 0
 
 
@@ -24,11 +26,11 @@ def check(holds, what):
         print("FAILED:", what)
 
 
-def record(directory, *command, trace="%p", expected=0):
+def record(directory, *command, trace="%p", expected=0, **options):
     environment = dict(os.environ, LD_PRELOAD=LIBRARY,
                        HAKMEM_TRACE=os.path.join(directory, trace))
     got = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL,
-                         stderr=subprocess.PIPE, text=True, check=False)
+                         stderr=subprocess.PIPE, text=True, check=False, **options)
     check(got.returncode == expected, f"{command} exited with {got.returncode}: {got.stderr}")
     return sorted(glob.glob(os.path.join(directory, "*"))), got.stderr
 
@@ -53,6 +55,7 @@ def programs_replay_without_difference():
     with tempfile.TemporaryDirectory() as directory:
         files, _ = record(directory, PROGRAM)
         check(len(files) == 4, f"four processes, but {len(files)} traces")
+        check(max(map(os.path.getsize, files)) > WINDOW, "one trace takes two windows")
         status, text = replay(*files)
         check(status == 0 and text.count("0 differences") == 4, text)
         check("5 threads" in text, "threads: " + text)
@@ -72,12 +75,35 @@ def names_do_not_collide():
         record(directory, PROGRAM, "child", trace="one")
         files, _ = record(directory, PROGRAM, "child", trace="one")
         check(len(files) == 2 and all(".one." not in f and "/one." in f for f in files), str(files))
+    with tempfile.TemporaryDirectory() as directory:  # one process, two programs
+        files, _ = record(directory, "/bin/sh", "-c", f"exec {PROGRAM} child")
+        check(len(files) == 2 and files[1] == files[0] + ".1", str(files))
+        status, text = replay(*files)
+        check(status == 0 and text.count("0 differences") == 2, text)
+
+
+def a_relative_name_starts_where_the_program_did():
+    with tempfile.TemporaryDirectory() as directory:
+        os.mkdir(os.path.join(directory, "elsewhere"))
+        record("", "/usr/bin/python3", "-c", "import os; os.chdir('elsewhere'); os.fork()", cwd=directory)
+        files = [name for name in os.listdir(directory) if name.isdigit()]
+        check(len(files) == 2, f"{files}; {os.listdir(os.path.join(directory, 'elsewhere'))}")
 
 
 def what_cannot_be_written_is_told():
     with tempfile.TemporaryDirectory() as directory:
         _, errors = record(directory, PROGRAM, "child", trace="no/such/directory/x")
         check('HAKMEM_TRACE="' in errors and "no recording" in errors, errors)
+    with tempfile.TemporaryDirectory() as directory:
+        files, errors = record(directory, PROGRAM, "child", trace="x" * 5000)
+        check(not files and 'HAKMEM_TRACE="' in errors, f"{files}; {errors}")
+    with tempfile.TemporaryDirectory() as directory:  # SIGXFSZ stays ignored, as it is in Python
+        files, errors = record(
+            directory, PROGRAM, restore_signals=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (WINDOW, WINDOW)))
+        check("hakmem: warning: HAKMEM_TRACE: the file cannot grow; recording ends here\n" in errors, errors)
+        status, text = replay(*files)
+        check(status == 0 and text.count("0 differences") == len(files), text)
 
 
 def spoil(directory, name, data, expected_status, expected_text):
@@ -122,6 +148,7 @@ def spoiled_traces_are_told():
 
 programs_replay_without_difference()
 names_do_not_collide()
+a_relative_name_starts_where_the_program_did()
 what_cannot_be_written_is_told()
 spoiled_traces_are_told()
 print("failures:", failures)
