@@ -359,6 +359,7 @@ TEST(ColdRefusal, TheArenaIsFull) {
   retire(box.cold, *all[5]);
   EXPECT_EQ(box.borrow(bin_of<Small>(512)), nullptr) << "its superslab is not empty";
   EXPECT_EQ(box.borrow(bin_of<Small>(64)), all[5]);
+  EXPECT_EQ(box.platform.foreign_calls(), 0u) << "nothing is said of what lies behind it";
 }
 
 TEST(ColdRefusal, NoTableNoBox) {
@@ -431,6 +432,9 @@ TEST(ColdGuards, ThoseThatCostMappingsAreCountedPageByPage) {
   retire(box.cold, *second);
   box.borrow(bin_of<Full>(65536));
   EXPECT_EQ(box.mappings.guard_mappings(), 2u) << "two back, one for the new page";
+  retire(box.cold, *first);
+  box.borrow(bin_of<Full>(64));
+  EXPECT_EQ(box.mappings.guard_mappings(), 2u) << "one back, one for the new page";
 }
 
 TEST(ColdGuards, BeyondTheBudgetPagesGoWithoutAndGetTheirsLater) {

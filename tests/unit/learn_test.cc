@@ -392,6 +392,51 @@ TEST(Learner, LearnedWarmCapsReachTheColdBox) {
   EXPECT_LE(warm, 64u);
 }
 
+// As many pages as the learned limit allows, none of them empty, and each period some blocks of
+// theirs come and go: the limit is not what keeps them.
+TEST(Learner, PagesInUseAreNoSpares) {
+  Churning<Full> heap(learning_policy());
+  heap.refills_of_periods(10);
+  const std::size_t learned = heap.c7().max_partial;
+  ASSERT_GT(learned, 4u);
+  std::vector<void*> blocks;
+  while (heap.class_of(1024).pages < learned) blocks.push_back(heap.take(1024));
+  for (std::size_t i = 0; i < blocks.size(); i += 2) heap.give(std::exchange(blocks[i], nullptr));
+  ASSERT_GT(heap.class_of(1024).partial_count, learned / 2);
+  for (int period = 0; period < 40; ++period) {
+    std::vector<void*> some;
+    for (int i = 0; i < 300; ++i) some.push_back(heap.take(1024));
+    for (void* const p : some) heap.give(p);
+    heap.calm_period();
+  }
+  EXPECT_EQ(heap.c7(), limits(4, 16));
+  EXPECT_EQ(heap.audit(), nullptr);
+}
+
+// A tenth of the pages that the learned limit would keep.
+TEST(Learner, FewSparesAreNoReasonToKeepTheLimits) {
+  Churning<Full> heap(learning_policy());
+  heap.refills_of_periods(10);
+  ASSERT_GE(heap.c7().max_partial, 16);
+  heap.allocator->trim(heap.ctx);
+  for (int period = 0; period < 40; ++period) {
+    std::vector<void*> few;
+    for (int i = 0; i < 200; ++i) few.push_back(heap.take(1024));
+    for (void* const p : few) heap.give(p);
+    heap.calm_period();
+  }
+  EXPECT_EQ(heap.c7(), limits(4, 16));
+}
+
+// And a program that goes on filling and emptying its pages within them has use for them.
+TEST(Learner, ManySparesAre) {
+  Churning<Full> heap(learning_policy());
+  heap.refills_of_periods(10);
+  const ClassPolicy learned = heap.c7();
+  heap.refills_of_periods(40);
+  EXPECT_EQ(heap.c7(), learned);
+}
+
 // Threads churn while time goes by: decisions are made by whoever comes, limits stay in bounds.
 TEST(Learner, ThreadsAndTime) {
   Heap<Full> heap(learning_policy());

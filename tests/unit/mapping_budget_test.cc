@@ -84,6 +84,18 @@ TEST_F(Budget, ARefusalForWantOfMappingsEndsTheGuards) {
   EXPECT_EQ(budget_.guard_mappings(), 0u);
 }
 
+// With eight mappings left the program can still go on.
+TEST_F(Budget, WhatIsNearlyNoneIsEightMappings) {
+  for (const std::size_t left : {7u, 8u, 9u}) {
+    FakePlatform platform;
+    MappingBudget<Fake> budget;
+    platform.sparse(4096);
+    platform.set_mappings_max(platform.mappings() + left);
+    budget.init(platform);
+    EXPECT_EQ(told([&] { budget.refused(); }) == "", left > 8) << left;
+  }
+}
+
 // Guards had run short before, and have come back since.
 TEST_F(Budget, ARefusalEndsTheGuardsThoughALineHasBeenSaid) {
   start(12);

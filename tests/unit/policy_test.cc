@@ -66,7 +66,10 @@ struct PolicyTest : ::testing::Test {
   }
 };
 
-TEST_F(PolicyTest, BeforeInitTheDefaultHolds) { EXPECT_EQ(box.current(), default_policy()); }
+TEST_F(PolicyTest, BeforeInitTheDefaultHolds) {
+  EXPECT_EQ(box.current(), default_policy());
+  EXPECT_EQ(box.bytes_mapped(), 0u);
+}
 
 TEST_F(PolicyTest, PublishedIsCurrent) {
   box.init(platform, with(0x80));
