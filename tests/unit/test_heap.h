@@ -37,6 +37,7 @@ class WatchedPlatform : public FakePlatform {
   }
 };
 struct Watched : Config<SmallGeometry, WatchedPlatform, StdWorld, kHardenedMitigations> {};
+
 // Runs `work`, which wants a lock that the caller holds, in another thread; when that waits,
 // `let_go` is called. False when it came to its end without.
 inline bool waits(const std::function<void()>& work, const std::function<void()>& let_go) {
