@@ -284,7 +284,11 @@ TEST(OtherNames, AreTheSameHeap) {
 TEST(Mallopt, KnownParametersAreAccepted) {
   EXPECT_EQ(mallopt(M_ARENA_MAX, 1), 1);
   EXPECT_EQ(mallopt(M_MMAP_THRESHOLD, 1 << 20), 1);
-  EXPECT_EQ(mallopt(12345, 1), 0);
+  EXPECT_EQ(mallopt(M_MXFAST, 0), 1);
+  EXPECT_EQ(mallopt(M_KEEP, 1), 1);
+  for (const int unknown : {M_ARENA_MAX - 1, 0, M_KEEP + 1, 12345}) {
+    EXPECT_EQ(mallopt(unknown, 1), 0) << unknown;
+  }
 }
 
 TEST(Mallinfo, CountsLiveBytes) {
