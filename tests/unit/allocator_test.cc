@@ -167,11 +167,23 @@ TYPED_TEST(AllocatorTest, C6HotCachesBlocksOfV1) {
     ASSERT_EQ(heap.take(512), p) << "round " << round;
   }
   heap.give(p);
+  EXPECT_EQ(heap.allocator->stats().by_class[6].free_calls, 0u) << "counting is off";
   void* const c5 = heap.take(256);
   heap.give(c5);
   EXPECT_EQ(heap.magazine_of(256).size(), 0u) << "C6 alone";
   heap.allocator->publish_policy(heap.ctx, on_v3(0));
   EXPECT_EQ(heap.allocator->v1().live_blocks(bin), 0u) << "switched off: given back";
+}
+
+// As a recorder wants it: blocks are cached where no fast path looks.
+TYPED_TEST(AllocatorTest, EveryCallSlowHidesTheMagazines) {
+  PolicySnapshot policy = default_policy();
+  policy.every_call_slow = true;
+  Heap<TypeParam> heap(policy);
+  heap.give(heap.take(64));
+  const std::size_t bin = bin_of<TypeParam>(64).value();
+  EXPECT_EQ(heap.ctx->ultra.front[bin].size(), 0u);
+  EXPECT_GT(heap.ctx->ultra.hidden[bin].size(), 0u);
 }
 
 TYPED_TEST(AllocatorTest, C6HotOverfullMagazineGoesBackToV1) {
