@@ -413,22 +413,7 @@ TEST(Learner, PagesInUseAreNoSpares) {
   EXPECT_EQ(heap.audit(), nullptr);
 }
 
-// A tenth of the pages that the learned limit would keep.
-TEST(Learner, FewSparesAreNoReasonToKeepTheLimits) {
-  Churning<Full> heap(learning_policy());
-  heap.refills_of_periods(10);
-  ASSERT_GE(heap.c7().max_partial, 16);
-  heap.allocator->trim(heap.ctx);
-  for (int period = 0; period < 40; ++period) {
-    std::vector<void*> few;
-    for (int i = 0; i < 200; ++i) few.push_back(heap.take(1024));
-    for (void* const p : few) heap.give(p);
-    heap.calm_period();
-  }
-  EXPECT_EQ(heap.c7(), limits(4, 16));
-}
-
-// And a program that goes on filling and emptying its pages within them has use for them.
+// A program that goes on filling and emptying its pages within the limits has use for them.
 TEST(Learner, ManySparesAre) {
   Churning<Full> heap(learning_policy());
   heap.refills_of_periods(10);
