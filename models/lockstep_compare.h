@@ -26,6 +26,7 @@ class Comparer {
     compare_contexts();
     compare_slabs();
     compare_fallbacks();
+    compare_learner();
     return difference_;
   }
   // What one op can reach without a slow path elsewhere: one context, its counters, the totals.
@@ -292,6 +293,17 @@ class Comparer {
       same({"blocks of v1 in bin", b}, live, model_.v1_live[b]);
     }
     same({"large blocks"}, real_.large().live_blocks(), model_.large_live);
+  }
+
+  // What it decides shows in the policy; this, before it does.
+  void compare_learner() {
+    for (std::size_t c = 0; c < kClassesMax && difference_.empty(); ++c) {
+      const ClassDeltas real = real_.learner().seen(SizeClass(static_cast<std::uint8_t>(c)));
+      const Learner::Seen& seen = model_.learner().seen[c];
+      same({"pages borrowed since the learner's decision, class", c}, real.refills, seen.refills);
+      same({"pages retired since the learner's decision, class", c}, real.retires, seen.retires);
+      same({"pages kept empty since the learner's decision, class", c}, real.spares, seen.spares);
+    }
   }
 
   hakmem::Allocator<C>& real_;

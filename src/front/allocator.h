@@ -125,6 +125,7 @@ class Allocator {
   ColdBox<C>& cold() noexcept { return cold_; }
   v1::V1Heap<C>& v1() noexcept { return v1_; }
   large::LargeHeap<C>& large() noexcept { return large_; }
+  const LearnBox<C>& learner() const noexcept { return learn_; }
   ContextRegistry<C>& contexts() noexcept { return contexts_; }
   PolicyBox<C>& policies() noexcept { return policy_; }
   Platform& platform() noexcept { return platform_; }

@@ -28,6 +28,13 @@ class LearnBox {
   void note_retire(SizeClass c) noexcept { add(of(c).retires); }
   void note_spare(SizeClass c) noexcept { add(of(c).spares); }
 
+  // Since the last decision; each number by itself, while others count on.
+  ClassDeltas seen(SizeClass c) const noexcept {
+    const Counts& counts = counts_[c.value()];
+    return {counts.refills.load_relaxed(), counts.retires.load_relaxed(),
+            counts.spares.load_relaxed()};
+  }
+
   // Whether `period`, a running number, is one that no decision was made in.
   bool due(std::uint32_t period) const noexcept {
     return period != seen_period_.load_relaxed();  // relaxed: a hint only

@@ -153,6 +153,18 @@ TEST_F(Tampered, LargeBlocks) {
   ++run_.model().large_live;
   expect_named("large blocks");
 }
+TEST_F(Tampered, Refills) {
+  ++run_.model().learner().seen[3].refills;
+  expect_named("pages borrowed since the learner's decision, class 3");
+}
+TEST_F(Tampered, Retires) {
+  ++run_.model().learner().seen[3].retires;
+  expect_named("pages retired since the learner's decision, class 3");
+}
+TEST_F(Tampered, Spares) {
+  ++run_.model().learner().seen[3].spares;
+  expect_named("pages kept empty since the learner's decision, class 3");
+}
 TEST_F(Tampered, Contents) {
   run_.blocks().at(0).bytes()[5] ^= 1;
   expect_named("contents of a live block");
