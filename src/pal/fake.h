@@ -112,6 +112,10 @@ class FakePlatformOn {
     const std::lock_guard<std::mutex> guard(mutex_);
     return advised_[static_cast<std::size_t>(advice)];
   }
+  std::size_t prefaulted() const {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return prefaulted_;
+  }
   void advance_clock_ms(std::uint64_t ms) {
     const std::lock_guard<std::mutex> guard(mutex_);
     now_ms_ += ms;
@@ -199,7 +203,10 @@ class FakePlatformOn {
     advised_[static_cast<std::size_t>(advice)] += bytes;
   }
   bool prefault(void* at, std::size_t bytes) noexcept {
-    return known(Call::kPrefault, at, bytes) && os_.prefault(at, bytes);
+    if (!known(Call::kPrefault, at, bytes) || !os_.prefault(at, bytes)) return false;
+    const std::lock_guard<std::mutex> guard(mutex_);
+    prefaulted_ += bytes;
+    return true;
   }
   void seal(void* at, std::size_t bytes) noexcept {
     // Counted only: sealed memory could not be given back when the test ends.
@@ -325,6 +332,7 @@ class FakePlatformOn {
   std::map<std::uintptr_t, std::uintptr_t> live_;
   FakeAreas areas_;
   std::array<std::size_t, 2> advised_{};
+  std::size_t prefaulted_ = 0;
   std::uint64_t failures_ = 0;
   std::uint64_t foreign_ = 0;
   std::uint64_t now_ms_ = 1000;

@@ -85,6 +85,15 @@ TYPED_TEST(Faults, OutsideOfEverything) {
   }
 }
 
+TYPED_TEST(Faults, InAndAfterALargeBlock) {
+  void* const p = this->heap_.take(3 * TypeParam::Geometry::kBlockMax);
+  const auto block = reinterpret_cast<std::uintptr_t>(p);
+  this->expect_fault(block + 4096, Fault::kInteriorFree);
+  this->expect_fault(block + 4100, Fault::kMisalignedFree);
+  this->heap_.give(p);
+  this->expect_fault(block, Fault::kDoubleFree);
+}
+
 TYPED_TEST(Faults, AfterThePageWasRetired) {
   const std::uintptr_t block = this->block_in(SlotState::kFree, 500);
   ASSERT_EQ(this->heap_.page_of(reinterpret_cast<void*>(block)).flags, PageFlag::kRetired);

@@ -161,6 +161,16 @@ TEST(PrefaultOption, PagesThatAreLentColdGetTheirMemory) {
   EXPECT_TRUE(FakePlatform::is_readable(blocks[0]));
 }
 
+TEST(PrefaultOption, GuardsGetNone) {
+  Boxes<Full> boxes;
+  boxes.cold.set_options({HugePages::kSystem, Prefault::kYes});
+  const BinIndex bin = bin_of<Full>(1024);
+  ASSERT_NE(boxes.borrow(bin), nullptr);
+  ASSERT_NE(boxes.borrow(bin), nullptr);
+  const std::size_t page = std::size_t{1} << Full::Sizes::info(bin).page_shift;
+  EXPECT_EQ(boxes.platform.prefaulted(), 2 * (page - Full::Sizes::kGuardBytes));
+}
+
 TEST(PrefaultOption, WarmPagesHaveTheirs) {
   Boxes<Small> boxes;
   boxes.cold.set_options({HugePages::kSystem, Prefault::kYes});

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -287,6 +288,31 @@ TYPED_TEST(Surveyed, WithoutPatienceALockIsEnough) {
   EXPECT_FALSE(hurried());
   this->allocator().large().unlock_after_fork();
   EXPECT_TRUE(hurried());
+}
+
+// Lent and resident, but nobody's: a context keeps some for its next block. In small geometry it
+// ebbs before.
+using SurveyedFull = Surveyed<Full>;
+TEST_F(SurveyedFull, PagesWithoutABlockAreNotActive) {
+  const BinInfo& info = Full::Sizes::info(bin_of<Full>(1024));
+  std::vector<void*> blocks;
+  for (std::size_t i = 0; i < 32u * info.capacity; ++i) blocks.push_back(heap_.take(1024));
+  while (blocks.size() > 16u * info.capacity) {  // a context that holds nothing keeps no pages
+    heap_.give(blocks.back());
+    blocks.pop_back();
+  }
+  std::size_t with_block = 0, without = 0;
+  allocator().cold().lock_for_fork();
+  allocator().cold().for_each_lent_page_locked([&](BinIndex, const auto* entries, std::size_t) {
+    const auto is_out = [](const auto& entry) {
+      return state_of_entry(entry.load_relaxed()) != SlotState::kFree;
+    };
+    ++(std::any_of(entries, entries + info.capacity, is_out) ? with_block : without);
+  });
+  allocator().cold().unlock_after_fork();
+  ASSERT_GT(without, 0u);
+  EXPECT_EQ(survey().small_active, with_block << info.page_shift);
+  for (void* const p : blocks) heap_.give(p);
 }
 
 TEST(SurveyedPatiently, WaitsForEveryLock) {
