@@ -207,5 +207,18 @@ TEST(ColdGuards, GoWhenPagesChangeTheirSizeAndOnlyThen) {
   EXPECT_TRUE(FakePlatform::is_readable(first_end));
 }
 
+// Each is given back once, when its superslab changes its pages, and not again at the next change.
+TEST(ColdGuards, FencesAreGivenBackOnce) {
+  Box<EarlyFull> box;
+  box.platform.fail_nth(Call::kGuard, 1);
+  retire(box.cold, *box.borrow(65536));
+  EXPECT_EQ(box.mappings.guard_mappings(), 2u) << "one fence";
+  for (const std::size_t size : {64u, 65536u, 64u}) {
+    retire(box.cold, *box.borrow(size));
+    EXPECT_EQ(box.mappings.guard_mappings(), 0u);
+  }
+  EXPECT_EQ(box.cold.superslabs_used(), 1u);
+}
+
 }  // namespace
 }  // namespace hakmem::test
