@@ -104,6 +104,19 @@ TYPED_TEST(EbbTest, AllocatingEndsIt) {
   EXPECT_EQ(this->heap.class_of(64).max_partial, default_policy().classes[3].max_partial);
 }
 
+TYPED_TEST(EbbTest, WhatWasHiddenBeforeIsHiddenAfter) {
+  PolicySnapshot policy = default_policy();
+  policy.every_call_slow = true;
+  this->heap.allocator->publish_policy(this->heap.ctx, policy);
+  for (void* const p : this->take_many()) this->heap.give(p);
+  ASSERT_TRUE(this->heap.ctx->ebbing());
+  while (this->heap.ctx->ebbing()) this->heap.give(this->heap.take(64));
+  this->heap.give(this->heap.take(64));
+  const std::size_t bin = bin_of<TypeParam>(64).value();
+  EXPECT_EQ(this->heap.ctx->ultra.front[bin].size(), 0u);
+  EXPECT_GT(this->heap.ctx->ultra.hidden[bin].size(), 0u);
+}
+
 TYPED_TEST(EbbTest, BeginsWithoutEmptyPages) {
   std::vector<void*> blocks;
   for (int i = 0; i < 20000; ++i) blocks.push_back(this->heap.take(1024));
