@@ -91,6 +91,19 @@ TYPED_TEST(EbbTest, AlsoOneOfV1) {
   EXPECT_LT(this->warm(), warm / 2);
 }
 
+TYPED_TEST(EbbTest, LargeBlocksThatWereCachedGoBackToo) {
+  void* const kept = this->heap.take(64);
+  void* const large = this->heap.take(TypeParam::Geometry::kBlockMax + 1);
+  for (void* const p : this->take_many()) this->heap.give(p);
+  this->heap.give(large);
+  ASSERT_TRUE(this->heap.ctx->ebbing());
+  EXPECT_GT(this->heap.allocator->large().tally_locked().cached_bytes, 0u);
+  this->heap.platform().advance_clock_ms(60000);
+  this->heap.give(this->heap.take(64));
+  EXPECT_EQ(this->heap.allocator->large().tally_locked().cached_bytes, 0u);
+  this->heap.give(kept);
+}
+
 TYPED_TEST(EbbTest, AllocatingEndsIt) {
   for (void* const p : this->take_many()) this->heap.give(p);
   std::vector<void*> few;
