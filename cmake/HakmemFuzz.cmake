@@ -12,7 +12,7 @@ if(NOT DEFINED ENV{LIB_FUZZING_ENGINE} OR "$ENV{CXXFLAGS}" MATCHES "-fsanitize=f
   set(fuzz_options "-fsanitize-coverage-ignorelist=${fuzz_ignored}")
   set_source_files_properties(${fuzz_sources} PROPERTIES OBJECT_DEPENDS "${fuzz_ignored}")
 endif()
-# Inputs that are traces hold no magic numbers, and their mutator changes whole ops: to watch every comparison costs a tenth and finds nothing.
+# Inputs that are traces hold no magic numbers, and their mutator changes whole ops: to watch every comparison costs a tenth and reaches no more edges.
 set(fuzz_of_traces alloc_sequence_fuzz differential_fuzz misuse_fuzz policy_flip_fuzz remote_free_fuzz)
 foreach(source IN LISTS fuzz_sources)
   cmake_path(GET source STEM name)

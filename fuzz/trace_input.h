@@ -24,7 +24,7 @@
 namespace hakmem::fuzz {
 
 inline constexpr std::size_t kHeaderBytes = 4;
-inline constexpr std::size_t kOpsMax = 64;  // longer traces find no more and run slower
+inline constexpr std::size_t kOpsMax = 64;  // longer traces reach no more edges and run slower
 // In production's geometry an op costs several times as much, and what only many ops reach is what
 // small geometry is for.
 template <class C>
