@@ -117,8 +117,10 @@ class KeptMemory {
  private:
   static constexpr std::size_t kPage = 4096;
   static constexpr std::size_t kSmallBytes = 128 * 1024;  // all of it is taken for written on
-  static constexpr std::size_t kStretch = 256;  // pages of a sparse mapping looked at in one go
+  static constexpr std::size_t kStretch = 128;       // pages of a sparse mapping looked at at first
   static constexpr std::size_t kShadowPages = 1024;  // of a sparse mapping that ASan is told about
+  static constexpr std::size_t kSmallArenaMax = 1u << 24;  // bytes
+  static constexpr unsigned kUsesMax = 64;  // of a sparse mapping before it is purged
 
   enum class Kind : unsigned char { kReserved, kMapped, kSparse };
   struct Range {
@@ -127,7 +129,10 @@ class KeptMemory {
     std::size_t bytes = 0;              // in all
     std::size_t asked = 0;              // of which the caller knows
     std::size_t mapped = 0;             // of which not given back yet
-    PageBits open{}, dirty{}, ready{};  // ready: of a reservation, what the kernel has opened
+    PageBits open{}, dirty{};
+    PageBits unshadowed{};  // what ASan takes for open
+    PageBits ready{};       // of a reservation, what the kernel has opened
+    unsigned uses = 0;      // of a sparse mapping, since the system had its pages back
   };
   using Ranges = std::map<std::uintptr_t, Range>;  // by begin
 
@@ -169,11 +174,14 @@ class KeptMemory {
 
   static void open(Range& r, std::size_t first, std::size_t pages) {
     r.open.set(first, pages);
-    asan_open(r.begin + first * kPage, pages * kPage);
+    r.unshadowed.add(first, pages, [&](std::size_t at, std::size_t n) {
+      asan_open(r.begin + at * kPage, n * kPage);
+    });
   }
   static void close(Range& r, std::size_t first, std::size_t pages) {
     r.open.for_each_stretch(first, pages, [&](std::size_t at, std::size_t n) {
       asan_close(r.begin + at * kPage, n * kPage);
+      r.unshadowed.clear(at, n);
     });
     r.open.clear(first, pages);
   }
@@ -274,24 +282,37 @@ class KeptMemory {
   }
   static void give_back_part(Range& r, std::uintptr_t at, std::size_t bytes) {
     if (r.kind == Kind::kSparse) {
-      zero_sparse(r);
+      empty_sparse(r);
     } else {
       const std::size_t first = (at - r.begin) / kPage;
       zero(r, first, pages_of(bytes));
-      close(r, first, pages_of(bytes));
+      if (is_arena(r))
+        r.open.clear(first, pages_of(bytes));
+      else
+        close(r, first, pages_of(bytes));
     }
     r.mapped -= std::min(r.mapped, pages_of(bytes) * kPage);
     if (r.mapped != 0) return;
     kept().push_back(std::move(r));
     out().erase(kept().back().begin);
   }
-  static void zero_sparse(Range& r) {
+  static void empty_sparse(Range& r) {
     const std::uintptr_t begin = r.begin + kPage;
     const std::size_t pages = pages_of(r.asked);
-    std::vector<unsigned char> there(std::min(pages, kStretch));
+    if (++r.uses == kUsesMax) {  // or ever more pages that one run once touched would be zeroed
+      LinuxPlatform().purge(pointer(begin), pages * kPage);
+      r.uses = 0;
+    } else {
+      zero_sparse(begin, pages);
+    }
+    if (has_shadow(r)) asan_close(begin, pages * kPage);
+  }
+  static void zero_sparse(std::uintptr_t begin, std::size_t pages) {
+    std::vector<unsigned char> there;
     bool any = true;
-    for (std::size_t first = 0; first < pages && any; first += kStretch) {
-      const std::size_t count = std::min(kStretch, pages - first);
+    for (std::size_t first = 0, stretch = kStretch; first < pages && any; stretch *= 2) {
+      const std::size_t count = std::min(stretch, pages - first);
+      there.resize(std::max(there.size(), count));
       if (mincore(pointer(begin + first * kPage), count * kPage, there.data()) != 0) std::abort();
       any = false;
       for (std::size_t k = 0; k < count; ++k) {
@@ -299,12 +320,17 @@ class KeptMemory {
         zero_page(begin + (first + k) * kPage);
         any = true;
       }
+      first += count;
     }
-    if (has_shadow(r)) asan_close(begin, pages * kPage);
   }
   // The shadow of a larger one takes longer to write than a run does.
   static bool has_shadow(const Range& r) {
     return r.kind == Kind::kSparse && pages_of(r.asked) <= kShadowPages;
+  }
+  // An arena of production's: to close it and open it again took an eighth of a run. So ASan takes
+  // for open what an earlier run had open; `wrote` does not.
+  static bool is_arena(const Range& r) {
+    return r.kind == Kind::kReserved && r.bytes > kSmallArenaMax;
   }
 };
 

@@ -12,9 +12,16 @@ namespace hakmem::model {
 class PageBits {
  public:
   void set(std::size_t first, std::size_t count) {
-    if (count == 0) return;
+    add(first, count, [](std::size_t, std::size_t) {});
+  }
+  // Calls visit(first, count) for stretches of those that were no members.
+  template <class Visit>
+  void add(std::size_t first, std::size_t count, Visit&& visit) {
     if (words_.size() * 64 < first + count) words_.resize((first + count + 63) / 64);
-    each_word(first, count, [&](std::size_t w, std::uint64_t mask) { words_[w] |= mask; });
+    each_word(first, count, [&](std::size_t w, std::uint64_t mask) {
+      stretches(w, mask & ~words_[w], visit);
+      words_[w] |= mask;
+    });
   }
   bool all(std::size_t first, std::size_t count) const {
     if (words_.size() * 64 < first + count) return false;
@@ -28,14 +35,8 @@ class PageBits {
   // Calls visit(first, count) for stretches of members in the range.
   template <class Visit>
   void for_each_stretch(std::size_t first, std::size_t count, Visit&& visit) const {
-    each_word(first, within(first, count), [&](std::size_t w, std::uint64_t mask) {
-      for (std::uint64_t left = words_[w] & mask; left != 0;) {
-        const auto from = static_cast<std::size_t>(std::countr_zero(left));
-        const auto n = static_cast<std::size_t>(std::countr_one(left >> from));
-        visit(w * 64 + from, n);
-        left &= ~((~std::uint64_t{0} >> (64 - n)) << from);
-      }
-    });
+    each_word(first, within(first, count),
+              [&](std::size_t w, std::uint64_t mask) { stretches(w, words_[w] & mask, visit); });
   }
   void clear(std::size_t first, std::size_t count) {
     each_word(first, within(first, count),
@@ -43,6 +44,15 @@ class PageBits {
   }
 
  private:
+  template <class Visit>
+  static void stretches(std::size_t word, std::uint64_t bits, Visit&& visit) {
+    while (bits != 0) {
+      const auto from = static_cast<std::size_t>(std::countr_zero(bits));
+      const auto n = static_cast<std::size_t>(std::countr_one(bits >> from));
+      visit(word * 64 + from, n);
+      bits &= ~((~std::uint64_t{0} >> (64 - n)) << from);
+    }
+  }
   std::size_t within(std::size_t first, std::size_t count) const {
     const std::size_t end = words_.size() * 64;
     return first >= end ? 0 : std::min(count, end - first);
