@@ -21,6 +21,7 @@ struct Watched {
     return *this;
   }
   bool operator==(const Watched& other) const { return get() == other.get(); }
+  std::uint64_t hash() const { return static_cast<std::uint64_t>(get()) << 63; }  // two buckets
 
   void set(int value) {
     low.write(value);

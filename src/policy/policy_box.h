@@ -1,8 +1,8 @@
 // Publishes policy snapshots: one release store each (edge Y1: publish's release -> current's
 // acquire). A published snapshot is never changed and never freed, so a reader needs no protection.
-// Publishing one that equals an earlier one publishes that one again: flipping to and fro for ever
-// takes no memory. The program may publish as many different ones as it likes; the learner, which
-// does so unasked, gets kLearnedPoliciesMax (config/geometry.h).
+// Publishing one that equals an earlier one publishes that one again (a hash table finds it):
+// flipping to and fro for ever takes no memory. The program may publish as many different ones as
+// it likes; the learner, which does so unasked, gets kLearnedPoliciesMax (config/geometry.h).
 #pragma once
 
 #include <cstddef>
@@ -24,8 +24,10 @@ class PolicyBox {
   constexpr PolicyBox() noexcept = default;
 
   void init(Platform& platform, const Snapshot& first) noexcept {
+    const LockGuard<C> guard(lock_);
     platform_ = &platform;
     first_.snapshot = first;
+    bucket(first) = &first_;
   }
 
   const Snapshot& current() const noexcept { return *current_.load_acquire(); }  // Y1
@@ -76,8 +78,9 @@ class PolicyBox {
  private:
   struct Node {
     Snapshot snapshot{};
-    Node* older = nullptr;
+    Node* older = nullptr;  // in its bucket
   };
+  static constexpr unsigned kBucketsLog2 = 8;
   static constexpr std::size_t kPerBlock = (65536 - 64) / sizeof(Node);
   struct alignas(65536) Block {
     std::size_t used = 0;
@@ -92,8 +95,12 @@ class PolicyBox {
     return true;
   }
 
+  // The newest node of those that hash as the snapshot does.
+  Node*& bucket(const Snapshot& snapshot) noexcept HAKMEM_REQUIRES(lock_) {
+    return newest_[snapshot.hash() >> (64 - kBucketsLog2)];
+  }
   Node* find(const Snapshot& wanted) noexcept HAKMEM_REQUIRES(lock_) {
-    Node* node = newest_;
+    Node* node = bucket(wanted);
     while (node != nullptr && !(node->snapshot == wanted)) node = node->older;
     return node;
   }
@@ -107,8 +114,8 @@ class PolicyBox {
     }
     Node& node = blocks_->nodes[blocks_->used++];
     node.snapshot = wanted;
-    node.older = newest_;
-    newest_ = &node;
+    node.older = bucket(wanted);
+    bucket(wanted) = &node;
     return &node;
   }
 
@@ -117,7 +124,7 @@ class PolicyBox {
   typename C::World::template atomic<std::size_t> bytes_mapped_{0};
   Lock<C> lock_;
   Platform* platform_ = nullptr;
-  Node* newest_ HAKMEM_GUARDED_BY(lock_) = &first_;
+  Node* newest_[1u << kBucketsLog2] HAKMEM_GUARDED_BY(lock_) = {};
   Block* blocks_ HAKMEM_GUARDED_BY(lock_) = nullptr;
   std::uint32_t learned_ HAKMEM_GUARDED_BY(lock_) = 0;  // snapshots made by update_learned
 };

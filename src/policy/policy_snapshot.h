@@ -35,6 +35,18 @@ struct PolicySnapshot {
   bool learn = false;  // page events are noted for the learner, which may change the limits
   bool operator==(const PolicySnapshot&) const = default;
 
+  // Equal snapshots have equal ones; the highest bits depend on every member.
+  constexpr std::uint64_t hash() const noexcept {
+    constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15u;  // 2^64 by the golden ratio
+    std::uint64_t h = std::uint64_t{c6_hot} << 3 | std::uint64_t{count} << 2 |
+                      std::uint64_t{every_call_slow} << 1 | std::uint64_t{learn};
+    for (const ClassPolicy& c : classes) {
+      h = (h * kOdd) ^ (std::uint64_t{c.v3} << 33 | std::uint64_t{c.pinned} << 32 |
+                        std::uint64_t{c.max_partial} << 16 | std::uint64_t{c.warm_cap});
+    }
+    return h * kOdd;
+  }
+
   constexpr Route route_of(SizeClass c) const noexcept {
     if (classes[c.value()].v3) return Route::kSmallHeapV3;
     return c.value() < kPoolFirstClass ? Route::kTinyV1 : Route::kPoolV1;

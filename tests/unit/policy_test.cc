@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
 #include <thread>
+#include <vector>
 
 #include "policy/policy_box.h"
 #include "test_heap.h"
@@ -56,6 +58,31 @@ TEST(PolicySnapshot, C6HotCachesC6AndNothingElse) {
   EXPECT_EQ(policy.route_of(cls(6)), Route::kTinyV1);
 }
 
+// The table of published policies has its index from the highest bits.
+TEST(PolicySnapshot, EveryMemberChangesTheHighestBitsOfTheHash) {
+  const PolicySnapshot plain{};
+  std::set<std::uint64_t> highest{plain.hash() >> 48};
+  const auto add = [&](auto&& edit) {
+    PolicySnapshot changed{};
+    edit(changed);
+    EXPECT_EQ(changed.hash(), PolicySnapshot(changed).hash());
+    highest.insert(changed.hash() >> 48);
+  };
+  add([](PolicySnapshot& p) { p.c6_hot = true; });
+  add([](PolicySnapshot& p) { p.count = true; });
+  add([](PolicySnapshot& p) { p.every_call_slow = true; });
+  add([](PolicySnapshot& p) { p.learn = true; });
+  for (std::size_t c = 0; c < kClassesMax; ++c) {
+    add([c](PolicySnapshot& p) { p.classes[c].v3 = !p.classes[c].v3; });
+    add([c](PolicySnapshot& p) { p.classes[c].pinned = true; });
+    add([c](PolicySnapshot& p) { p.classes[c].max_partial = 1; });
+    add([c](PolicySnapshot& p) { p.classes[c].max_partial = 0x8000; });
+    add([c](PolicySnapshot& p) { p.classes[c].warm_cap = 1; });
+    add([c](PolicySnapshot& p) { p.classes[c].warm_cap = 0x8000; });
+  }
+  EXPECT_EQ(highest.size(), 1 + 4 + 6 * std::size_t{kClassesMax});
+}
+
 struct PolicyTest : ::testing::Test {
   FakePlatform platform;
   PolicyBox<Small> box;
@@ -98,6 +125,22 @@ TEST_F(PolicyTest, EqualSnapshotsShareOnePlace) {
     ASSERT_EQ(&box.current(), second);
   }
   EXPECT_EQ(platform.calls(Call::kMap), maps) << "flipping to and fro takes no memory";
+}
+
+// Some of so many fall into one bucket of the table.
+TEST_F(PolicyTest, EqualSnapshotsShareOnePlaceAmongMany) {
+  box.init(platform, with(0));
+  std::vector<const PolicySnapshot*> places;
+  for (std::uint32_t mask = 0; mask < 2000; ++mask) {
+    ASSERT_TRUE(box.publish(with(mask)));
+    places.push_back(&box.current());
+  }
+  const std::size_t bytes = box.bytes_mapped();
+  for (std::uint32_t mask = 2000; mask-- > 0;) {
+    ASSERT_TRUE(box.publish(with(mask)));
+    ASSERT_EQ(&box.current(), places[mask]);
+  }
+  EXPECT_EQ(box.bytes_mapped(), bytes);
 }
 
 TEST_F(PolicyTest, WithoutMemoryTheCurrentOneStays) {
