@@ -76,13 +76,17 @@ bool runs_on_valgrind() noexcept {
 #endif
 }
 
-// The most that one reservation may take; the arena and the registries then try less. Under
-// RLIMIT_AS what is reserved is taken from the program: a quarter. Valgrind's tools keep records of
-// whatever is mapped: 4 GiB.
-std::size_t reservation_max() noexcept {
+// Under RLIMIT_AS what is reserved is taken from the program. So an arena may have a quarter of it,
+// and a table beside the memory, of which the arena's is the largest, an eighth of that.
+constexpr std::size_t kArenaShare = 4;
+constexpr std::size_t kTableShare = 32;
+
+// The most that one reservation may take; the arena and the registries then try less. Valgrind's
+// tools keep records of whatever is mapped: 4 GiB.
+std::size_t reservation_max(std::size_t share) noexcept {
   rlimit limit{};
   const bool limited = getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
-  const std::size_t most = limited ? limit.rlim_cur / 4 : ~std::size_t{0};
+  const std::size_t most = limited ? limit.rlim_cur / share : ~std::size_t{0};
   constexpr std::size_t kOnValgrind = std::size_t{4} << 30;
   return most > kOnValgrind && runs_on_valgrind() ? kOnValgrind : most;
 }
@@ -124,7 +128,7 @@ const char* environment_from_kernel(const char* name) noexcept {
 
 void* LinuxPlatform::reserve(std::size_t bytes, std::size_t alignment) noexcept {
   const ErrnoKeeper keep;
-  if (bytes > reservation_max()) return nullptr;
+  if (bytes > reservation_max(kArenaShare)) return nullptr;
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
   // A random place of our own in the lower half of the address space: knowing where libraries or
   // stacks lie then says nothing about the heap. Only a hint: the kernel may know better.
@@ -180,6 +184,7 @@ void* LinuxPlatform::sparse(std::size_t bytes) noexcept {
   const ErrnoKeeper keep;
   const std::size_t page = page_bytes();
   const auto inner = static_cast<std::size_t>(round_up(bytes, page));
+  if (inner > reservation_max(kTableShare)) return nullptr;
   char* const outer = static_cast<char*>(reserve(inner + 2 * page, page));
   if (outer == nullptr) return nullptr;
   if (mprotect(outer + page, inner, PROT_READ | PROT_WRITE) == 0) return outer + page;

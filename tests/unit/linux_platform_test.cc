@@ -95,6 +95,20 @@ TEST(LinuxPlatform, RefusesWhatTheAddressSpaceLimitForbids) {
             0);
 }
 
+// More of it would be missed by the program: a registry that may grow then asks for less.
+TEST(LinuxPlatform, TablesGetASmallShareOfALimitedAddressSpace) {
+  constexpr std::size_t kLeft = std::size_t{64} << 20;
+  const std::size_t room = mapped_now() + kLeft;
+  const std::size_t share = room / 32 / kPage * kPage;
+  EXPECT_EQ(in_child([&](LinuxPlatform os) {
+              limit(RLIMIT_AS, room);
+              if (os.sparse(share + kPage) != nullptr) return 1;
+              const bool fits = share < kLeft / 2;  // not where sanitizers map terabytes
+              return fits && os.sparse(share) == nullptr ? 2 : 0;
+            }),
+            0);
+}
+
 TEST(LinuxPlatform, RefusesMetadataThatTheDataLimitForbids) {
   EXPECT_EQ(in_child([](LinuxPlatform os) {
               limit(RLIMIT_DATA, kPage);  // 0 would mean something else
