@@ -3,9 +3,9 @@
 // and takes no page fault: those were most of its time.
 //
 // Memory is open or closed, page by page: closed are a reservation before `commit`, guards, what is
-// protected and what was given back. ASan stops whoever touches a closed page; besides, the harness
-// says with `wrote` where it writes, and is told when not all of that is open. What was never open
-// is inaccessible really.
+// protected and what was given back. ASan stops whoever touches a closed page (`is_arena`: but for
+// one kind); besides, the harness says with `wrote` where it writes, and is told when not all of
+// that is open. What was never open is inaccessible really.
 //
 // Zeroed are the pages that `wrote` was told of, all of a small mapping, and of a sparse one those
 // that the kernel says are there; it is used from its front, so a long empty stretch is its end.
@@ -119,7 +119,7 @@ class KeptMemory {
   static constexpr std::size_t kSmallBytes = 128 * 1024;  // all of it is taken for written on
   static constexpr std::size_t kStretch = 128;       // pages of a sparse mapping looked at at first
   static constexpr std::size_t kShadowPages = 1024;  // of a sparse mapping that ASan is told about
-  static constexpr std::size_t kSmallArenaMax = 1u << 24;  // bytes
+  static constexpr std::size_t kSmallArenaMax = 1u << 24;  // bytes that a small geometry reserves
   static constexpr unsigned kUsesMax = 64;  // of a sparse mapping before it is purged
 
   enum class Kind : unsigned char { kReserved, kMapped, kSparse };
