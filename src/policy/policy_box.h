@@ -80,7 +80,8 @@ class PolicyBox {
     Snapshot snapshot{};
     Node* older = nullptr;  // in its bucket
   };
-  static constexpr unsigned kBucketsLog2 = 8;
+  static constexpr unsigned kBucketShift = 56;  // the highest bits of a hash say the bucket
+  static constexpr std::size_t kBuckets = std::size_t{1} << (64 - kBucketShift);
   static constexpr std::size_t kPerBlock = (65536 - 64) / sizeof(Node);
   struct alignas(65536) Block {
     std::size_t used = 0;
@@ -97,7 +98,7 @@ class PolicyBox {
 
   // The newest node of those that hash as the snapshot does.
   Node*& bucket(const Snapshot& snapshot) noexcept HAKMEM_REQUIRES(lock_) {
-    return newest_[snapshot.hash() >> (64 - kBucketsLog2)];
+    return newest_[snapshot.hash() >> kBucketShift];
   }
   Node* find(const Snapshot& wanted) noexcept HAKMEM_REQUIRES(lock_) {
     Node* node = bucket(wanted);
@@ -124,7 +125,7 @@ class PolicyBox {
   typename C::World::template atomic<std::size_t> bytes_mapped_{0};
   Lock<C> lock_;
   Platform* platform_ = nullptr;
-  Node* newest_[1u << kBucketsLog2] HAKMEM_GUARDED_BY(lock_) = {};
+  Node* newest_[kBuckets] HAKMEM_GUARDED_BY(lock_) = {};
   Block* blocks_ HAKMEM_GUARDED_BY(lock_) = nullptr;
   std::uint32_t learned_ HAKMEM_GUARDED_BY(lock_) = 0;  // snapshots made by update_learned
 };
