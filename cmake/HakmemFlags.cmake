@@ -40,6 +40,7 @@ if(HAKMEM_COVERAGE)
 endif()
 if(HAKMEM_FUZZ AND NOT DEFINED ENV{LIB_FUZZING_ENGINE})
   target_compile_options(hakmem_flags INTERFACE -fsanitize=fuzzer-no-link)
+  target_compile_definitions(hakmem_flags INTERFACE FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION=1)
 endif()
 
 # -fno-builtin-*: inside malloc the compiler must not know what malloc does, or it turns calloc's body into a call of calloc.

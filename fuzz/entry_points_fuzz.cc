@@ -238,21 +238,25 @@ class Run {
             "class of the page");
   }
 
+  // Every policy that was ever published is kept. So there are few values, for one class a run, and
+  // they are put back at the end: at most some fifty thousand policies, however long this runs.
   void set_policy() {
-    const int k = static_cast<int>(a_ % 20) - 2;
+    int k = static_cast<int>(a_ % 20) - 2;
     const bool exists = k >= 0 && k < HAK_CLASSES;
+    if (exists) {
+      if (class_ < 0) class_ = k;
+      k = class_;
+    }
     const auto heap = static_cast<hak_heap>(b_ % 4);
     const bool known = heap == HAK_HEAP_V1 || heap == HAK_HEAP_V3;
     hak_policy policy{};
     require(hak_policy_set_class(k, heap) == (exists && known ? 0 : EINVAL), "set_class");
     hak_policy_get(&policy);
     if (exists && known) require(policy.classes[k].heap == heap, "the heap of the class");
-    if (exists) touched_ |= 1u << k;
     const auto mask = static_cast<std::uint32_t>(b_ % 2 == 0 ? 0xFFFFu << b_ % 3 : 1u << a_ % 18);
     require(hak_policy_set_mask(mask) == (mask <= 0xFFFF ? 0 : EINVAL), "set_mask");
     hak_policy_get(&policy);
     if (mask <= 0xFFFF) require(policy.v3_mask == mask, "the mask");
-    // Few values, and put back at the end: every policy that was ever published is kept.
     constexpr unsigned kPages[] = {0, 1, 4, 65535, 65536, ~0u};
     const unsigned pages = kPages[b_ % 6];
     const int due = exists && pages <= 65535 ? 0 : EINVAL;
@@ -271,12 +275,16 @@ class Run {
     require(policy.learn == static_cast<int>(b_ % 2), "the learner is on");
   }
 
+  static hak_policy policy_at_start() {
+    hak_policy policy{};
+    hak_policy_get(&policy);
+    return policy;
+  }
   void restore_policy() const {
-    for (int k = 0; k < HAK_CLASSES; ++k) {
-      if (((touched_ >> k) & 1) == 0) continue;
-      hak_policy_set_max_partial(k, 4);
-      hak_policy_set_warm_cap(k, 4);
-      hak_policy_unpin(k);
+    if (class_ >= 0) {
+      hak_policy_set_max_partial(class_, initial_.classes[class_].max_partial);
+      hak_policy_set_warm_cap(class_, initial_.classes[class_].warm_cap);
+      hak_policy_unpin(class_);
     }
     hak_policy_set_mask(0xFFFF);
     hak_learn_enable(0);
@@ -329,7 +337,8 @@ class Run {
   std::size_t which_ = 0, a_ = 0, b_ = 0;
   std::vector<Block> blocks_;
   unsigned marks_ = 0;
-  unsigned touched_ = 0;  // classes whose policy was set, a bit each
+  static inline const hak_policy initial_ = policy_at_start();
+  int class_ = -1;  // whose policy is set in this run
 };
 
 }  // namespace

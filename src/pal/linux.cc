@@ -126,10 +126,12 @@ const char* environment_from_kernel(const char* name) noexcept {
 
 }  // namespace
 
+// Not random where a fuzzer runs for hours under Clang's ASan, whose shadow of a place stays.
 void* LinuxPlatform::reserve(std::size_t bytes, std::size_t alignment) noexcept {
   const ErrnoKeeper keep;
   if (bytes > reservation_max(kArenaShare)) return nullptr;
-#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION)
   // A random place of our own in the lower half of the address space: knowing where libraries or
   // stacks lie then says nothing about the heap. Only a hint: the kernel may know better.
   const std::uintptr_t hint = static_cast<std::uintptr_t>(round_down(
