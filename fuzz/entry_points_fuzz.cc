@@ -239,7 +239,7 @@ class Run {
   }
 
   // Every policy that was ever published is kept. So there are few values, for one class a run, and
-  // they are put back at the end: at most some fifty thousand policies, however long this runs.
+  // they are put back at the end: a bounded number of policies, however long this runs.
   void set_policy() {
     int k = static_cast<int>(a_ % 20) - 2;
     const bool exists = k >= 0 && k < HAK_CLASSES;
