@@ -59,7 +59,7 @@ TAMPERS = [
      set_in_bin(48, 'reciprocal', lambda r: r + 1)),
     ('a reciprocal of 32 bits', reciprocals_proof, '229376: fraction',
      set_in_bin(229376, 'reciprocal', lambda r: (r >> 32) + 1 << 32)),
-    ('a slot entry too few', reciprocals_proof, '640: the quotient', set_in_bin(640, 'entry_stride', lambda n: n - 1)),
+    ('a slot entry too few', reciprocals_proof, '640: the quotient', set_in_bin(640, 'entry_stride', lambda n: 65536 // 640)),
     ('a slot too many', reciprocals_proof, '1024: slots end', set_in_bin(1024, 'capacity', lambda n: n + 1)),
     ('a page too many in a superslab', addresses_proof, '16: a page lies',
      set_in_bin(16, 'pages_per_superslab', lambda n: n + 1)),

@@ -22,6 +22,10 @@ inline constexpr std::size_t kClassesMax = 16;    // C0..C15, up to 256 KiB
 inline constexpr std::size_t kFineLimit = 1024;   // LUT steps of 8 B up to here, of 256 B beyond
 inline constexpr std::size_t kMinBlock = 16;      // what the ABI asks malloc to align to
 
+// Neighbouring pages go to different threads, and each free writes a slot entry: entries of two
+// pages never share a pair of cache lines, which processors fetch together.
+inline constexpr std::size_t kEntryGroup = 128 / sizeof(std::uint16_t);
+
 // Class of a size: C0 holds n <= 8, Ck holds n <= 8 * 2^k.
 constexpr std::uint8_t class_of_size(std::size_t n) noexcept {
   return n <= 8 ? std::uint8_t{0} : static_cast<std::uint8_t>(log2_ceil(n) - 3);
@@ -36,7 +40,7 @@ struct BinInfo {
   std::uint8_t size_class = 0;
   std::uint8_t page_shift = 0;            // page bytes = 1 << page_shift
   std::uint16_t capacity = 0;             // slots in a page
-  std::uint16_t entry_stride = 0;         // slot entries per page: every boundary inside it has one
+  std::uint16_t entry_stride = 0;         // slot entries per page: every boundary has one, then padding
   std::uint16_t pages_per_superslab = 0;
   std::uint16_t magazine_capacity = 0;    // blocks that one context's magazine holds
   std::uint16_t carve_batch = 0;          // slots made available at a time
@@ -140,7 +144,8 @@ struct Sizes {
     const std::size_t page_bytes = std::size_t{1} << b.page_shift;
     const std::size_t fit = (page_bytes - GuardBytes) / block_size;
     b.capacity = static_cast<std::uint16_t>(detail::clamp_size(fit, 1, G::kSlotsMax));
-    b.entry_stride = static_cast<std::uint16_t>((page_bytes - 1) / block_size + 1);
+    const std::size_t boundaries = (page_bytes - 1) / block_size + 1;
+    b.entry_stride = static_cast<std::uint16_t>(round_up(boundaries, kEntryGroup));
     b.pages_per_superslab = static_cast<std::uint16_t>(
         detail::clamp_size(kSuperslabBytes >> b.page_shift, 1, G::kPagesPerSuperslabMax));
     b.magazine_capacity = static_cast<std::uint16_t>(
@@ -241,6 +246,7 @@ struct Sizes {
       const std::size_t page = std::size_t{1} << b.page_shift;
       if (std::size_t{b.capacity} * b.block_size + GuardBytes > page) return false;
       if (page * b.pages_per_superslab > kSuperslabBytes) return false;
+      if (b.entry_stride % kEntryGroup != 0) return false;
       if (b.capacity > b.entry_stride || b.magazine_capacity < 2) return false;
     }
     return true;

@@ -28,6 +28,8 @@ struct PageOwner {
   Magazine<C>* magazine = nullptr;
 };
 
+static_assert(kEntryGroup * sizeof(EntryBits) == 128);
+
 enum class PageFlag : std::uint8_t {
   kRetired,  // with the cold box
   kCurrent,  // the page that its class allocates from

@@ -71,6 +71,19 @@ TYPED_TEST(Geometry, PagesHoldTheirSlotsBeforeTheGuard) {
   }
 }
 
+// Whichever pages of a superslab two threads have, they write to no common pair of cache lines.
+TYPED_TEST(Geometry, EntriesOfTwoPagesShareNoCacheLines) {
+  using Sizes = typename TypeParam::Sizes;
+  for (const BinInfo& info : Sizes::kBinTable) {
+    for (std::size_t page = 1; page < info.pages_per_superslab; ++page) {
+      const std::size_t last = (page - 1) * info.entry_stride + info.capacity - 1u;
+      const std::size_t first = page * info.entry_stride;
+      EXPECT_LT(last * sizeof(EntryBits) / 128, first * sizeof(EntryBits) / 128);
+    }
+  }
+  EXPECT_EQ(Sizes::kEntriesPerSuperslab * sizeof(EntryBits) % 128, 0u);
+}
+
 TEST(GeometryOfProduction, TheTableOfTheSpecification) {
   using Sizes = Full::Sizes;
   const std::size_t expected[] = {16,  16,  32,  48,  64,  80,  96,  112, 128, 160, 192,
