@@ -8,7 +8,7 @@
 
 The last two are compiled once, with all bugs that are an expression or a statement (schema.py); which of them is there
 is chosen when they are started. All bugs without a NUMBER; exits 1 if one is not found. A bug is (what, file, text, text
-with the bug, configuration to hunt in). Results: docs/VERIFICATION.md.
+with the bug, configuration to hunt in). Results: docs/measured/seeded_bugs.md.
 """
 import argparse
 import os

@@ -4,7 +4,7 @@
 //
 // Written by: the cold box while the page changes hands; then the owning context, except
 // `remote_head` and `next_pending`, which any thread may push to. Laws: P1-P5 (laws/page_laws.h).
-// Tests: tests/unit/page_test.cc, proptests/page_prop.cc.
+// Tests: tests/unit/freelist_test.cc, locate_test.cc, proptests/page_prop.cc.
 #pragma once
 
 #include <cstdint>

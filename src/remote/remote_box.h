@@ -10,7 +10,7 @@
 // Whole stacks are taken at once, so there is no ABA, and work is bounded by the slots of a page.
 // Edges: R1 block contents: post's release on remote_head -> drain's acquire.
 //        R2 page link: post's release on pending -> drain's acquire.
-// Model: models/concurrency/remote.*; tests: tests/unit/remote_test.cc.
+// Model: models/concurrency/remote_model.cc; tests: tests/unit/remote_test.cc.
 #pragma once
 
 #include <cstdint>
