@@ -293,6 +293,9 @@ Arena<C>& arena() {
   static auto* const made = [] {
     auto* const arena = new Arena<C>;
     require(arena->init(*platform), "no arena");
+    const SlabIndex last((kPages - 1) / static_cast<std::uint32_t>(C::Sizes::kUnitsPerSuperslab));
+    require(arena->open_tables(*platform, last), "no tables");
+    arena->put_in_use(last);
     return arena;
   }();
   return *made;

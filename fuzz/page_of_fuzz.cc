@@ -110,7 +110,10 @@ class Heap {
   void check_page(std::uintptr_t address, const BlockView& view) const {
     const Arena<C>& arena = allocator_->arena();
     const Page* const unit = arena.so_page_of(ClientPtr(address));
-    require((unit != nullptr) == (address - arena.base() < arena.bytes()), "so_page_of's range");
+    const std::size_t used = allocator_->cold().superslabs_used() * C::Sizes::kSuperslabBytes;
+    require((unit != nullptr) == (address - arena.base() < used), "so_page_of's range");
+    require(arena.reserves(ClientPtr(address)) == (address - arena.base() < arena.bytes()),
+            "range");
     require((unit != nullptr) == arena.contains(ClientPtr(address)), "so_page_of and contains");
     if (unit == nullptr) return;
     const std::uint32_t number = arena.unit_of(*unit);

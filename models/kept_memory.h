@@ -43,13 +43,18 @@ class KeptMemory {
     const std::size_t inner = (bytes + kPage - 1) / kPage * kPage;
     return hand_out(Kind::kSparse, inner + 2 * kPage, bytes, kPage);
   }
+  void* table(std::size_t bytes) noexcept {
+    const std::size_t inner = (bytes + kPage - 1) / kPage * kPage;
+    return hand_out(Kind::kTable, inner + 2 * kPage, bytes, kPage);
+  }
+  bool open(void* at, std::size_t bytes) noexcept { return commit(at, bytes); }
   bool unsparse(void* at, std::size_t) noexcept {
     return unmap(static_cast<char*>(at) - kPage, kPage);
   }
 
   bool commit(void* at, std::size_t bytes) noexcept {
     return with(at, bytes, [&](Range& r, std::size_t first, std::size_t pages) {
-      if (r.kind == Kind::kReserved && !r.ready.all(first, pages)) {
+      if (is_closed_first(r) && !r.ready.all(first, pages)) {
         if (!LinuxPlatform().commit(at, bytes)) return false;
         r.ready.set(first, pages);
       }
@@ -122,16 +127,16 @@ class KeptMemory {
   static constexpr std::size_t kSmallArenaMax = 1u << 24;  // bytes that a small geometry reserves
   static constexpr unsigned kUsesMax = 64;  // of a sparse mapping before it is purged
 
-  enum class Kind : unsigned char { kReserved, kMapped, kSparse };
+  enum class Kind : unsigned char { kReserved, kMapped, kSparse, kTable };
   struct Range {
     Kind kind = Kind::kMapped;
     std::uintptr_t begin = 0;
-    std::size_t bytes = 0;              // in all
-    std::size_t asked = 0;              // of which the caller knows
-    std::size_t mapped = 0;             // of which not given back yet
+    std::size_t bytes = 0;   // in all
+    std::size_t asked = 0;   // of which the caller knows
+    std::size_t mapped = 0;  // of which not given back yet
     PageBits open{}, dirty{};
     PageBits unshadowed{};  // what ASan takes for open
-    PageBits ready{};       // of a reservation, what the kernel has opened
+    PageBits ready{};       // of a reservation or a table, what the kernel has opened
     unsigned uses = 0;      // of a sparse mapping, since the system had its pages back
   };
   using Ranges = std::map<std::uintptr_t, Range>;  // by begin
@@ -240,7 +245,7 @@ class KeptMemory {
       if (asked <= kSmallBytes) r.dirty.set(0, pages_of(asked));
     }
     if (has_shadow(r)) asan_open(r.begin + kPage, pages_of(asked) * kPage);
-    void* const at = pointer(kind == Kind::kSparse ? r.begin + kPage : r.begin);
+    void* const at = pointer(has_guards(kind) ? r.begin + kPage : r.begin);
     out().emplace(r.begin, std::move(r));
     return at;
   }
@@ -262,9 +267,10 @@ class KeptMemory {
     if (kind == Kind::kReserved) at = os.reserve(bytes, alignment);
     if (kind == Kind::kMapped) at = os.map(bytes, alignment);
     if (kind == Kind::kSparse) at = os.sparse(asked);
+    if (kind == Kind::kTable) at = os.table(asked);
     if (at == nullptr) return false;
     r.kind = kind;
-    r.begin = address(at) - (kind == Kind::kSparse ? kPage : 0);
+    r.begin = address(at) - (has_guards(kind) ? kPage : 0);
     r.bytes = bytes;
     return true;
   }
@@ -274,14 +280,14 @@ class KeptMemory {
       Range* const r = find(at);
       if (r == nullptr) return;
       const std::size_t part =
-          r->kind == Kind::kSparse ? r->bytes : std::min(bytes, r->begin + r->bytes - at);
+          has_guards(r->kind) ? r->bytes : std::min(bytes, r->begin + r->bytes - at);
       give_back_part(*r, at, part);
       bytes -= std::min(bytes, part);
       at += part;
     }
   }
   static void give_back_part(Range& r, std::uintptr_t at, std::size_t bytes) {
-    if (r.kind == Kind::kSparse) {
+    if (has_guards(r.kind)) {
       empty_sparse(r);
     } else {
       const std::size_t first = (at - r.begin) / kPage;
@@ -306,6 +312,7 @@ class KeptMemory {
       zero_sparse(begin, pages);
     }
     if (has_shadow(r)) asan_close(begin, pages * kPage);
+    if (r.kind == Kind::kTable) r.open.clear(1, pages);
   }
   static void zero_sparse(std::uintptr_t begin, std::size_t pages) {
     std::vector<unsigned char> there;
@@ -326,6 +333,10 @@ class KeptMemory {
   // The shadow of a larger one takes longer to write than a run does.
   static bool has_shadow(const Range& r) {
     return r.kind == Kind::kSparse && pages_of(r.asked) <= kShadowPages;
+  }
+  static bool has_guards(Kind kind) { return kind == Kind::kSparse || kind == Kind::kTable; }
+  static bool is_closed_first(const Range& r) {
+    return r.kind == Kind::kReserved || r.kind == Kind::kTable;
   }
   // An arena of production's: to close it and open it again took an eighth of a run. So ASan takes
   // for open what an earlier run had open; `wrote` does not.

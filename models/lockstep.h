@@ -62,11 +62,11 @@ class Lockstep {
     static const Shape derived = shape_of<C>();
     Shape shape = derived;
     const bool contexts = options.faults.is_none() || has_contexts();
-    if (!contexts) shape.contexts_max = 0;  // the system refused their memory: v1 and large alone
+    // The system refused the table for them: v1 and large alone.
+    if (!contexts && !attach_refused_) shape.contexts_max = 0;
     model_ = std::make_unique<Allocator>(shape, real_->arena().base(), real_->arena().superslabs(),
                                          options.policy);
-    if (contexts && !options.faults.is_none())
-      model_->park(model_->attach());
+    if (contexts && !options.faults.is_none()) model_->park(model_->attach());
     model_->cold().elsewhere = [&limit = real_->limit()] { return limit.at_next_question(); };
   }
 
@@ -84,7 +84,8 @@ class Lockstep {
   bool finish() {
     const std::uint64_t said = NextPlatform::times_said - said_before_;
     if constexpr (kFake) expect(said == (model_->learner().full ? 1 : 0), "said once what it must");
-    blocks_.for_each([&](const Block& b) { expect(Pattern::holds(b), "contents of a live block"); });
+    blocks_.for_each(
+        [&](const Block& b) { expect(Pattern::holds(b), "contents of a live block"); });
     if (difference_.empty()) note(Comparer<C>(*real_, *model_).everything());
     audit_laws();
     if constexpr (kFake)
@@ -136,8 +137,16 @@ class Lockstep {
 
   // ---- bookkeeping
 
+  RealContext* attach() {
+    RealContext* const real = real_->attach_context();
+    if constexpr (kFake) {
+      attach_refused_ = real == nullptr && real_->platform().commits_refused() != commits_seen_;
+      commits_seen_ = real_->platform().commits_refused();
+    }
+    return real;
+  }
   bool has_contexts() {
-    RealContext* const probe = real_->attach_context();
+    RealContext* const probe = attach();
     if (probe != nullptr) real_->park_context(*probe);
     return probe != nullptr;
   }
@@ -150,6 +159,7 @@ class Lockstep {
   }
   void begin_step(const Op& op) {
     actor_ = Rules::thread(op);
+    attach_refused_ = false;
     model_->cold().clock_ms = real_->platform().clock_ms();  // it stands still during a step
     held_before_ = real_->limit().held();
     cached_before_ = real_->large().bytes_cached();
@@ -157,7 +167,7 @@ class Lockstep {
     real_->limit().forget_questions();
     real_->platform().forget_remaps();
     if constexpr (kFake) {
-      commits_before_ = real_->platform().commits_refused();
+      commits_before_ = commits_seen_ = real_->platform().commits_refused();
       policy_maps_before_ = real_->platform().policy_maps_refused();
       unmaps_before_ = real_->platform().unmaps_refused();
       refusals_before_ = real_->platform().failures();
@@ -211,8 +221,8 @@ class Lockstep {
     Thread& t = threads_[actor_];
     if (t.attached) return t;
     t.attached = true;
-    t.real = real_->attach_context();
-    t.model = model_->attach();
+    t.real = attach();
+    t.model = attach_refused_ ? kNone : model_->attach();
     expect((t.real == nullptr) == (t.model == kNone), "a context was to be had");
     if (t.real != nullptr) expect(t.real->number == t.model + 1, "which context was attached");
     return t;
@@ -299,6 +309,9 @@ class Lockstep {
     }
   }
 
+  // Of the arena, from its start on.
+  std::size_t bytes_in_use() { return model_->cold().slabs.size() * model_->shape().superslab; }
+
   // ---- memory (lockstep_memory.h)
 
   void allocate(const Op& op);
@@ -347,10 +360,12 @@ class Lockstep {
   std::vector<Thread> threads_ = std::vector<Thread>(kThreads);
   std::size_t actor_ = 0;
   std::uint64_t commits_before_ = 0, refusals_before_ = 0, policy_maps_before_ = 0;
+  std::uint64_t commits_seen_ = 0;
   std::uint64_t unmaps_before_ = 0, said_before_ = NextPlatform::times_said;
   std::size_t held_before_ = 0, cached_before_ = 0;
   std::array<std::size_t, 3> limit_refusals_{};  // by holder, before the step
   bool commit_failing_ = false, memory_failing_ = false;
+  bool attach_refused_ = false;  // the system refused memory for one more context
   std::uint64_t patterns_ = 0;
   Trace trace_;
   std::string difference_;

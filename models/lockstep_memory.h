@@ -90,7 +90,7 @@ void Lockstep<C, Rules>::check_page_of(const Block& block) {
   for (const std::uintptr_t at : {begin, begin + block.usable / 2, begin + block.usable - 1,
                                   begin + block.usable, begin - 1}) {
     const auto* const unit = real_->arena().so_page_of(ClientPtr(at));
-    const bool inside = at - model_->arena() < real_->arena().bytes();
+    const bool inside = at - model_->arena() < bytes_in_use();
     expect((unit != nullptr) == inside, "so_page_of knows what is in the arena");
     if (unit == nullptr || !inside) continue;
     const Cold::Unit known = model_->cold().unit((at - model_->arena()) / unit_bytes);

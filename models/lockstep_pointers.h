@@ -10,7 +10,7 @@ namespace hakmem::model {
 template <class C, class Rules>
 void Lockstep<C, Rules>::check_verdict(std::uintptr_t address) {
   const BlockView view = real_->locate(reinterpret_cast<const void*>(address));
-  if (address - model_->arena() < real_->arena().bytes()) {
+  if (address - model_->arena() < bytes_in_use()) {
     // Without checks a block in a magazine still looks live.
     const Fault expected = model_->verdict(address);
     const bool unsure = !C::kMitigations.check_frees && view.fault == Fault::kNone;

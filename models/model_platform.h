@@ -63,6 +63,11 @@ class ModelPlatformOn : public FakePlatformOn<System>, public NextPlatform, publ
     commits_refused_ += done ? 0 : 1;
     return done;
   }
+  bool open(void* at, std::size_t bytes) noexcept {
+    const bool done = Fake::open(at, bytes);
+    commits_refused_ += done ? 0 : 1;
+    return done;
+  }
   void* map(std::size_t bytes, std::size_t alignment) noexcept {
     void* const memory = Fake::map(bytes, alignment);
     const bool of_policies = bytes == kPolicyBlock && alignment == kPolicyBlock;

@@ -56,7 +56,7 @@ class Located {
 
   void check_address() {
     const auto unit =
-        static_cast<std::size_t>(rng_.below(boxes_.arena.superslabs() * units_per_slab()));
+        static_cast<std::size_t>(rng_.below(boxes_.cold.superslabs_used() * units_per_slab()));
     const SoPage<C>& page = boxes_.arena.page(
         static_cast<std::uint32_t>(lent_.empty() || rng_.below(8) == 0 ? unit : any_lent().head));
     check(address_in(page));
@@ -161,10 +161,16 @@ void check_page_map() {
   const auto any = *rc::gen::arbitrary<std::uint64_t>();
   const auto near =
       *rc::gen::inRange<std::uint64_t>(0, 4 * C::Sizes::kUnitBytes) - 2 * C::Sizes::kUnitBytes;
+  for (auto more = *rc::gen::inRange(0, 4); more > 0; --more) {
+    boxes.borrow(*rc::gen::inRange<std::size_t>(0, C::Sizes::kBins));
+  }
+  const std::size_t used = boxes.cold.superslabs_used() * C::Sizes::kSuperslabBytes;
   for (const std::uint64_t p :
        {any, any % arena.bytes() + arena.base(), arena.base() + near, arena.base(),
-        arena.base() - 1, arena.base() + arena.bytes() - 1, arena.base() + arena.bytes(), near}) {
-    const bool inside = p >= arena.base() && p < arena.base() + arena.bytes();
+        arena.base() - 1, arena.base() + used - 1, arena.base() + used,
+        any % (used + 1) + arena.base(), arena.base() + arena.bytes() - 1,
+        arena.base() + arena.bytes(), near}) {
+    const bool inside = p >= arena.base() && p < arena.base() + used;
     RC_ASSERT(arena.contains(ClientPtr(p)) == inside);
     const SoPage<C>* const found = arena.so_page_of(ClientPtr(p));
     RC_ASSERT((found != nullptr) == inside);

@@ -34,6 +34,8 @@ class CheckedPlatform {
     return at;
   }
   void* sparse(std::size_t bytes) noexcept { return map(bytes, 64); }
+  void* table(std::size_t bytes) noexcept { return map(bytes, 64); }
+  bool open(void*, std::size_t) noexcept { return true; }
   bool unsparse(void*, std::size_t) noexcept { return true; }
   void* remap(void*, std::size_t, std::size_t) noexcept { return nullptr; }
   bool protect(void*, std::size_t) noexcept { return true; }

@@ -261,6 +261,7 @@ class Counter {
   constexpr Counter() noexcept = default;
   constexpr explicit Counter(std::uint64_t value) noexcept : value_(value) {}
   std::uint64_t load_relaxed() const noexcept { return value_; }
+  bool is_above_relaxed(std::uint64_t value) const noexcept { return value_ > value; }
   void store_relaxed(std::uint64_t value) noexcept { value_ = value; }
   std::uint64_t fetch_add_relaxed(std::uint64_t n) noexcept { return (value_ += n) - n; }
   bool cas_relaxed(std::uint64_t& expected, std::uint64_t desired) noexcept {

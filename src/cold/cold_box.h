@@ -51,10 +51,10 @@ class ColdBox {
     mappings_ = &mappings;
     records_.init(arena);
     guards_.init(platform, mappings);
-    void* const records = platform.sparse(arena.superslabs() * sizeof(Superslab));
     const LockGuard<C> guard(lock_);
-    table_.init(static_cast<Superslab*>(records));
-    return records != nullptr;
+    const bool done = slab_records_.init(platform, arena.superslabs() * sizeof(Superslab), 0);
+    table_.init(static_cast<Superslab*>(slab_records_.begin()));
+    return done;
   }
 
   // System calls are made without the lock: the page is already the borrower's alone.
@@ -131,7 +131,7 @@ class ColdBox {
   }
   Tier tier_of(SlabIndex slab) noexcept {
     const LockGuard<C> guard(lock_);
-    return table_[slab.value()].tier;
+    return slab.value() < table_.used() ? table_[slab.value()].tier : Tier::kUnused;
   }
   std::uint32_t superslabs_used() noexcept {
     const LockGuard<C> guard(lock_);
@@ -212,12 +212,18 @@ class ColdBox {
     if (i == arena_->superslabs()) return Superslab::kNone;
     void* const at = address_of(i);
     if (i % kSlabsAhead == 0) prepare_ahead(i, at);
-    if (!platform_->commit(at, Sizes::kSuperslabBytes)) {
+    if (!open_records(i) || !platform_->commit(at, Sizes::kSuperslabBytes)) {
       mappings_->refused();
       return Superslab::kNone;
     }
     table_.add();
+    arena_->put_in_use(SlabIndex(i));
     return i;
+  }
+  // What is opened here stays so when the superslab itself is refused: it is the next one's.
+  bool open_records(std::uint32_t i) noexcept HAKMEM_REQUIRES(lock_) {
+    return slab_records_.reach(*platform_, (i + std::size_t{1}) * sizeof(Superslab)) &&
+           arena_->open_tables(*platform_, SlabIndex(i));
   }
   // What else tells one mapping from another is said ahead for a part of the arena. Said after the
   // commit, it would first cut a mapping in two, which needs one more just when there may be none.
@@ -353,6 +359,7 @@ class ColdBox {
   PageGuards<C> guards_;
   MemoryOptions options_{};
   Lock<C> lock_;
+  GrowingTable<Platform> slab_records_ HAKMEM_GUARDED_BY(lock_);
   SlabTable<Sizes> table_ HAKMEM_GUARDED_BY(lock_);
   std::array<std::uint32_t, kClassesMax> warm_cap_ HAKMEM_GUARDED_BY(lock_){};
   std::size_t budget_ HAKMEM_GUARDED_BY(lock_) = 0;

@@ -302,6 +302,7 @@ void Allocator<C>::fail(Ctx* ctx, const void* p, const char* operation, const Bl
     const Ctx* const owner = unit->owner.load_relaxed();  // relaxed: a hint
     if (owner != nullptr) view.owner = owner->number;
   }
+  if (arena_.reserves(ClientPtr(p))) view.heap = "v3";
   if (view.fault == Fault::kNotMine) view.fault = Fault::kInvalidFree;
   report_fault({operation, ClientPtr(p).address(), stated, ctx == nullptr ? 0 : ctx->number}, view);
 }

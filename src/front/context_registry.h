@@ -1,7 +1,7 @@
 // The registry of contexts: hands them to threads, takes them back when threads exit.
 //   attach: parked -> active, else unused -> active      park: active -> parked
 //   scavenge, visit: others work on contexts whose threads do not
-// Contexts and their magazines lie in one sparse mapping between guards.
+// Contexts and their magazines lie in a table that is opened context by context.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,7 @@
 
 #include "base/bits.h"
 #include "front/context.h"
+#include "pal/growing_table.h"
 #include "pal/lock.h"
 
 namespace hakmem {
@@ -25,13 +26,13 @@ class ContextRegistry {
     platform_ = &platform;
     for (std::size_t n = C::Geometry::kContextsMax; n >= kContextsFew && memory_ == nullptr;
          n /= 4) {
-      memory_ = static_cast<char*>(platform.sparse(n * kStride));
-      capacity_ = memory_ == nullptr ? 0 : n;
+      capacity_ = table_.init(platform, n * kStride, 0) ? n : 0;
+      memory_ = static_cast<char*>(table_.begin());
     }
     return memory_ != nullptr;
   }
 
-  // nullptr when every context is taken.
+  // nullptr when every context is taken, or the system refuses memory for another.
   Ctx* attach() noexcept {
     const LockGuard<C> guard(lock_);
     Ctx* ctx = parked_;
@@ -136,7 +137,7 @@ class ContextRegistry {
 
   Ctx* create() noexcept HAKMEM_REQUIRES(lock_) {
     const std::uint32_t i = created_.load_relaxed();  // relaxed: writers hold the lock
-    if (i == capacity_) return nullptr;
+    if (i == capacity_ || !table_.reach(*platform_, (i + 1) * kStride)) return nullptr;
     char* const memory = memory_ + i * kStride;
     auto* const ctx = new (memory) Ctx();
     ctx->ultra.storage = reinterpret_cast<MagazinePlace<C>*>(memory + kStorageOffset);
@@ -150,6 +151,7 @@ class ContextRegistry {
   }
 
   Platform* platform_ = nullptr;
+  GrowingTable<Platform> table_{};
   char* memory_ = nullptr;
   std::size_t capacity_ = 0;
   Lock<C> lock_;

@@ -1,10 +1,15 @@
 // The arena: one reserved range of address space, and the page map over it. `so_page_of` is
 // arithmetic on the offset from the arena's start: O(1), valid for any 64-bit value, and it reads
-// no memory of the program's. Set up once, read-only afterwards.
+// no memory of the program's.
 //
 //   arena     |superslab 0 |superslab 1 | ...   reserved, committed superslab by superslab
-//   pages_    one SoPage per unit               sparse mapping of its own, between guards
+//   pages_    one SoPage per unit               a table of its own (pal/growing_table.h)
 //   entries_  kEntriesPerSuperslab per superslab    "
+//
+// Superslabs are used from the first one on, and the tables are open as far: what lies behind is
+// not in the arena yet, for `so_page_of` and everybody else. `in_use_` grows under the cold box's
+// lock, after the tables were opened. It is read relaxed: whoever has a pointer into a new
+// superslab got it, through that lock or from the program (G1), from the thread that made it grow.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +18,7 @@
 #include "base/attributes.h"
 #include "base/bits.h"
 #include "page/so_page.h"
+#include "pal/growing_table.h"
 
 namespace hakmem {
 
@@ -33,13 +39,16 @@ class Arena {
     return false;
   }
 
-  // The page that `p` lies in, nullptr outside the arena. Total: any 64-bit value is allowed.
+  // The page that `p` lies in, nullptr outside of what is in use. Total: any 64-bit value is
+  // allowed.
   HAKMEM_ALWAYS_INLINE Page* so_page_of(ClientPtr p) const noexcept {
     return HAKMEM_LIKELY(contains(p)) ? so_page_within(p) : nullptr;
   }
   HAKMEM_ALWAYS_INLINE bool contains(ClientPtr p) const noexcept {
-    return p.address() - base_ < bytes_;
+    return in_use_.is_above_relaxed(p.address() - base_);  // relaxed: see above
   }
+  // Also what no superslab has been in yet.
+  bool reserves(ClientPtr p) const noexcept { return p.address() - base_ < bytes_; }
   // Requires: contains(p).
   HAKMEM_ALWAYS_INLINE Page* so_page_within(ClientPtr p) const noexcept {
     return &pages_[(p.address() - base_) >> Geometry::kUnitShift];
@@ -69,40 +78,56 @@ class Arena {
   std::uint32_t superslabs() const noexcept {
     return static_cast<std::uint32_t>(bytes_ >> Geometry::kSuperslabShift);
   }
+  // Opens the tables for the superslab. False when the system refuses; nothing is lost then.
+  // Requires: the superslabs before it are in use.
+  bool open_tables(Platform& platform, SlabIndex slab) noexcept {
+    const std::size_t slabs = std::size_t{slab.value()} + 1;
+    return page_table_.reach(platform, slabs * kPageBytesPerSlab) &&
+           entry_table_.reach(platform, slabs * kEntryBytesPerSlab);
+  }
+  // Requires: open_tables(slab) succeeded, and the superslab is committed.
+  void put_in_use(SlabIndex slab) noexcept {
+    in_use_.store_relaxed((std::size_t{slab.value()} + 1) << Geometry::kSuperslabShift);
+  }
   bool exists() const noexcept { return bytes_ != 0; }
   std::uintptr_t base() const noexcept { return base_; }
   std::size_t bytes() const noexcept { return bytes_; }
 
  private:
+  static constexpr std::size_t kPageBytesPerSlab = Sizes::kUnitsPerSuperslab * sizeof(Page);
+  static constexpr std::size_t kEntryBytesPerSlab = Sizes::kEntriesPerSuperslab * sizeof(Entry);
+  static constexpr std::size_t kSlabsAtOnce = 8;  // whose tables are opened at a time, at least
+
   bool try_init(Platform& platform, std::size_t bytes) noexcept {
-    const std::size_t page_table = (bytes >> Geometry::kUnitShift) * sizeof(Page);
-    const std::size_t entry_table =
-        (bytes >> Geometry::kSuperslabShift) * Sizes::kEntriesPerSuperslab * sizeof(Entry);
     void* const arena = platform.reserve(bytes, Sizes::kSuperslabBytes);
-    pages_ = arena == nullptr ? nullptr : static_cast<Page*>(platform.sparse(page_table));
-    entries_ = pages_ == nullptr ? nullptr : static_cast<Entry*>(platform.sparse(entry_table));
-    if (entries_ == nullptr) {
-      release(platform, arena, bytes);
+    if (arena == nullptr) return false;
+    if (!init_tables(platform, bytes >> Geometry::kSuperslabShift)) {
+      platform.unmap(arena, bytes);
       return false;
     }
+    pages_ = static_cast<Page*>(page_table_.begin());
+    entries_ = static_cast<Entry*>(entry_table_.begin());
     base_ = reinterpret_cast<std::uintptr_t>(arena);
     bytes_ = bytes;
     return true;
   }
-
-  // Of an arena that has no entries yet.
-  void release(Platform& platform, void* arena, std::size_t bytes) noexcept {
-    if (pages_ != nullptr) {
-      platform.unsparse(pages_, (bytes >> Geometry::kUnitShift) * sizeof(Page));
-    }
-    if (arena != nullptr) platform.unmap(arena, bytes);
-    pages_ = nullptr;
+  bool init_tables(Platform& platform, std::size_t slabs) noexcept {
+    const auto init = [&](GrowingTable<Platform>& table, std::size_t bytes_per_slab) {
+      return table.init(platform, slabs * bytes_per_slab, kSlabsAtOnce * bytes_per_slab);
+    };
+    if (!init(page_table_, kPageBytesPerSlab)) return false;
+    if (init(entry_table_, kEntryBytesPerSlab)) return true;
+    page_table_.release(platform);
+    return false;
   }
 
   std::uintptr_t base_ = 0;
-  std::size_t bytes_ = 0;
+  typename C::World::template atomic<std::size_t> in_use_{0};
   Page* pages_ = nullptr;
   Entry* entries_ = nullptr;
+  std::size_t bytes_ = 0;
+  GrowingTable<Platform> page_table_{};
+  GrowingTable<Platform> entry_table_{};
 };
 
 }  // namespace hakmem

@@ -30,6 +30,8 @@ enum class Call : std::uint8_t {
   kUnguard,
   kMap,
   kSparse,
+  kTable,
+  kOpen,
   kUnsparse,
   kRemap,
   kProtect,
@@ -174,6 +176,18 @@ class FakePlatformOn {
     }
     if (removed(outer, outer_bytes)) os_.unmap(outer, outer_bytes);
     return nullptr;
+  }
+  void* table(std::size_t bytes) noexcept {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    if (refused(Call::kTable)) return nullptr;
+    void* const inner = os_.table(bytes);
+    if (inner == nullptr) return nullptr;
+    void* const outer = static_cast<char*>(inner) - page_bytes();
+    return added(outer, sparse_bytes(bytes), kReserved) == nullptr ? nullptr : inner;
+  }
+  bool open(void* at, std::size_t bytes) noexcept {
+    return known(Call::kOpen, at, bytes) && changed(at, bytes, FakeAreas::kUsable, 0) &&
+           os_.open(at, bytes);
   }
   bool unsparse(void* at, std::size_t bytes) noexcept {
     const std::lock_guard<std::mutex> guard(mutex_);

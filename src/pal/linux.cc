@@ -32,7 +32,9 @@
 namespace hakmem {
 namespace {
 
-constexpr int kPrivate = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+// Not MAP_NORESERVE: what cannot be accessed is not charged anyhow, the rest is what the program
+// asked for; and filters for system calls know the plain flags.
+constexpr int kPrivate = MAP_PRIVATE | MAP_ANONYMOUS;
 
 void* map_pages(std::size_t bytes, int protection) noexcept {
   void* const p = mmap(nullptr, bytes, protection, kPrivate, -1, 0);
@@ -183,15 +185,19 @@ void* LinuxPlatform::map(std::size_t bytes, std::size_t alignment) noexcept {
 }
 
 void* LinuxPlatform::sparse(std::size_t bytes) noexcept {
+  void* const at = table(bytes);
+  if (at == nullptr || open(at, bytes)) return at;
+  unsparse(at, bytes);
+  return nullptr;
+}
+
+void* LinuxPlatform::table(std::size_t bytes) noexcept {
   const ErrnoKeeper keep;
   const std::size_t page = page_bytes();
   const auto inner = static_cast<std::size_t>(round_up(bytes, page));
   if (inner > reservation_max(kTableShare)) return nullptr;
   char* const outer = static_cast<char*>(reserve(inner + 2 * page, page));
-  if (outer == nullptr) return nullptr;
-  if (mprotect(outer + page, inner, PROT_READ | PROT_WRITE) == 0) return outer + page;
-  munmap(outer, inner + 2 * page);
-  return nullptr;
+  return outer == nullptr ? nullptr : outer + page;
 }
 
 bool LinuxPlatform::unsparse(void* at, std::size_t bytes) noexcept {

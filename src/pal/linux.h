@@ -18,6 +18,8 @@ class LinuxPlatform {
   bool unguard(void* at, std::size_t bytes) noexcept;
   void* map(std::size_t bytes, std::size_t alignment) noexcept;
   void* sparse(std::size_t bytes) noexcept;
+  void* table(std::size_t bytes) noexcept;
+  bool open(void* at, std::size_t bytes) noexcept { return commit(at, bytes); }
   bool unsparse(void* at, std::size_t bytes) noexcept;
   void* remap(void* at, std::size_t bytes, std::size_t new_bytes) noexcept;
   bool protect(void* at, std::size_t bytes) noexcept;

@@ -18,9 +18,12 @@ namespace hakmem {
 // guard    make a range fault on access, at no cost in mappings; false when not supported;
 //          `unguard` undoes it, false when it could not; the contents of its range may be lost
 // map      zeroed readable and writable memory, `alignment` a power of two; nullptr when refused
-// sparse   zeroed memory for metadata that is mostly never touched: between inaccessible guard
+// sparse   zeroed readable and writable memory for metadata: between inaccessible guard
 //          pages and left out of core dumps; nullptr when refused. `unsparse` gives it back,
 //          false when refused
+// table    address space for metadata like sparse, but inaccessible until parts of it are opened;
+//          given back by unsparse
+// open     make part of a table readable and writable; false when refused
 // remap    grow or shrink a mapping, moving it if need be; nullptr when refused (old one intact)
 // protect  make a range inaccessible (costs a mapping); false when refused
 // advise_huge  says whether huge pages are wanted in a range: advice only
@@ -39,6 +42,8 @@ concept Platform = requires(P p, void* at, std::size_t n, std::uint32_t* word, s
   { p.unguard(at, n) } noexcept -> std::same_as<bool>;
   { p.map(n, n) } noexcept -> std::same_as<void*>;
   { p.sparse(n) } noexcept -> std::same_as<void*>;
+  { p.table(n) } noexcept -> std::same_as<void*>;
+  { p.open(at, n) } noexcept -> std::same_as<bool>;
   { p.unsparse(at, n) } noexcept -> std::same_as<bool>;
   { p.remap(at, n, n) } noexcept -> std::same_as<void*>;
   { p.protect(at, n) } noexcept -> std::same_as<bool>;

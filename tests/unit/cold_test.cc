@@ -349,6 +349,19 @@ TEST(ColdRefusal, NoMemoryForASuperslab) {
   EXPECT_NE(box.borrow(bin_of<Small>(64)), nullptr);
 }
 
+TEST(ColdRefusal, NoMemoryForItsRecords) {
+  for (const std::uint64_t nth : {1u, 2u, 3u}) {  // superslabs, pages, entries
+    Cold<Full> box;
+    box.platform.fail_nth(Call::kOpen, nth);
+    EXPECT_EQ(box.borrow(bin_of<Full>(64)), nullptr);
+    EXPECT_EQ(box.cold.superslabs_used(), 0u);
+    EXPECT_FALSE(box.arena.contains(ClientPtr(box.arena.base())));
+    EXPECT_NE(box.borrow(bin_of<Full>(64)), nullptr);
+    EXPECT_TRUE(box.arena.contains(ClientPtr(box.arena.base())));
+    EXPECT_EQ(box.platform.foreign_calls(), 0u);
+  }
+}
+
 TEST(ColdRefusal, TheArenaIsFull) {
   Cold<Small> box;
   const std::size_t pages = std::size_t{box.arena.superslabs()} * 2;
@@ -366,7 +379,7 @@ TEST(ColdRefusal, NoTableNoBox) {
   FakePlatform platform;
   Arena<Small> arena;
   arena.init(platform);
-  platform.fail_after(Call::kSparse, 0);
+  platform.fail_after(Call::kTable, 0);
   Small::Limit limit;
   MappingBudget<Small> mappings;
   mappings.init(platform);

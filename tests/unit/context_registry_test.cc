@@ -149,10 +149,31 @@ TEST_F(Registry, NoneIsLeftAfterTheLast) {
 
 TEST_F(Registry, WithoutMemoryThereIsNone) {
   FakePlatform platform;
-  platform.fail_after(Call::kSparse, 0);
+  platform.fail_after(Call::kTable, 0);
   ContextRegistry<Small> registry;
   EXPECT_FALSE(registry.init(platform));
   EXPECT_EQ(registry.attach(), nullptr);
+}
+
+TEST_F(Registry, AContextThatTheSystemRefusesIsHadLater) {
+  Ctx* const first = registry_.attach();
+  platform_.fail_nth(Call::kOpen, 1);
+  EXPECT_EQ(registry_.attach(), nullptr);
+  EXPECT_EQ(registry_.attach()->number, 2u) << "nothing is lost";
+  registry_.park(*first);
+  platform_.fail_after(Call::kOpen, 0);
+  EXPECT_EQ(registry_.attach(), first) << "one that is there needs nothing";
+}
+
+// A mapping that could be written to is charged whole, used or not.
+TEST_F(Registry, OnlyContextsThatWereUsedAreAccessible) {
+  auto* const first = reinterpret_cast<char*>(registry_.attach());
+  const std::size_t each = registry_.bytes_used();
+  EXPECT_TRUE(FakePlatform::is_readable(first + each - 1));
+  EXPECT_FALSE(FakePlatform::is_readable(first + each));
+  registry_.attach();
+  EXPECT_TRUE(FakePlatform::is_readable(first + each));
+  EXPECT_FALSE(FakePlatform::is_readable(first + 2 * each));
 }
 
 // Refuses everything above so many bytes.
@@ -160,10 +181,10 @@ class ShortPlatform : public FakePlatform {
  public:
   std::size_t most = 0;
   std::size_t granted = 0;
-  void* sparse(std::size_t bytes) noexcept {
+  void* table(std::size_t bytes) noexcept {
     if (bytes > most) return nullptr;
     granted = bytes;
-    return FakePlatform::sparse(bytes);
+    return FakePlatform::table(bytes);
   }
 };
 struct Short : Config<ProductionGeometry, ShortPlatform, StdWorld, kHardenedMitigations> {};

@@ -66,9 +66,9 @@ TYPED_TEST(Faults, EveryCallFailsOnce) {
   const Outcome undisturbed = run_with<TypeParam>({});
   ASSERT_EQ(undisturbed.failure, "");
   std::size_t runs = 0;
-  for (const Call kind :
-       {Call::kReserve, Call::kCommit, Call::kPurge, Call::kGuard, Call::kMap, Call::kSparse,
-        Call::kRemap, Call::kProtect, Call::kUnmap, Call::kUnsparse, Call::kReveal}) {
+  for (const Call kind : {Call::kReserve, Call::kCommit, Call::kPurge, Call::kGuard, Call::kMap,
+                          Call::kSparse, Call::kTable, Call::kOpen, Call::kRemap, Call::kProtect,
+                          Call::kUnmap, Call::kUnsparse, Call::kReveal}) {
     const std::uint64_t calls = undisturbed.calls[static_cast<std::size_t>(kind)];
     for (std::uint64_t nth = 1; nth <= calls; ++nth, ++runs) {
       const Outcome out = run_with<TypeParam>({FaultPlan::Mode::kNth, kind, nth});
@@ -86,8 +86,9 @@ TYPED_TEST(Faults, EveryCallFailsOnce) {
 
 // From some call on the system refuses for good: v1 and large alone, or nothing at all.
 TYPED_TEST(Faults, EveryKindFailsFromSomewhereOn) {
-  for (const Call kind : {Call::kReserve, Call::kCommit, Call::kPurge, Call::kMap, Call::kSparse,
-                          Call::kRemap, Call::kProtect, Call::kUnmap, Call::kUnsparse}) {
+  for (const Call kind :
+       {Call::kReserve, Call::kCommit, Call::kPurge, Call::kMap, Call::kSparse, Call::kTable,
+        Call::kOpen, Call::kRemap, Call::kProtect, Call::kUnmap, Call::kUnsparse}) {
     for (const std::uint64_t from : {1u, 2u, 3u, 4u, 5u, 8u, 20u}) {
       const Outcome out = run_with<TypeParam>({FaultPlan::Mode::kAllFrom, kind, from});
       ASSERT_EQ(out.failure, "") << "from call " << from << " of kind " << static_cast<int>(kind);
