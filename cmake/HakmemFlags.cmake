@@ -15,8 +15,9 @@ endif()
 add_library(hakmem_flags INTERFACE)
 target_compile_options(hakmem_flags INTERFACE
   -Wall -Wextra -Wshadow -Wundef $<$<COMPILE_LANGUAGE:CXX>:-Wconversion>)
-# A fuzzing service brings its own compiler, newer than ours: its new warnings must not stop it.
-if(NOT DEFINED ENV{LIB_FUZZING_ENGINE})
+# Other compilers, and the flags of a project that this one is a part of, have other warnings: those must not stop a build. A fuzzing
+# service brings a compiler of its own.
+if(PROJECT_IS_TOP_LEVEL AND NOT DEFINED ENV{LIB_FUZZING_ENGINE})
   target_compile_options(hakmem_flags INTERFACE -Werror)
 endif()
 
