@@ -67,6 +67,9 @@ class Lockstep {
     model_ = std::make_unique<Allocator>(shape, real_->arena().base(), real_->arena().superslabs(),
                                          options.policy);
     if (contexts && !options.faults.is_none()) model_->park(model_->attach());
+    model_->cold().soiled = [this](std::size_t slab) {
+      return real_->cold().record_for_test(SlabIndex(static_cast<std::uint32_t>(slab))).soiled;
+    };
     model_->cold().elsewhere = [&limit = real_->limit()] { return limit.at_next_question(); };
   }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -211,6 +212,8 @@ class Comparer {
     same({"place of page", head}, static_cast<std::size_t>(real.flags),
          static_cast<std::size_t>(page.place));
     same({"used of page", head}, real.used, page.used);
+    same({"fresh slots of page", head}, static_cast<std::size_t>(std::popcount(real.fresh)),
+         static_cast<std::size_t>(std::count(page.fresh.begin(), page.fresh.end(), true)));
     same({"carved of page", head}, real.carved, page.carved);
     same({"decay period in which a slot was taken from page", head}, real.taken_in, page.taken_in);
     compare_purged(real, page);

@@ -66,6 +66,7 @@ class StateKey {
     for (const std::size_t slot : page.remote) add(slot);
     add(kNone);
     for (const Slot s : page.slots) add(static_cast<std::size_t>(s));
+    for (std::size_t k = 0; k < page.fresh.size(); ++k) add(page.fresh[k] ? 1 : 0);
   }
   void add_context(const Context& ctx) {
     add(static_cast<std::size_t>(ctx.life));

@@ -46,12 +46,13 @@ class Cold {
     const std::size_t k = lowest(slab);
     slab.free[k] = false;
     const bool warm = slab.warm[k];
-    if (warm) cool(slab, k);
+    if (warm) cool(i, k);
     if (std::count(slab.free.begin(), slab.free.end(), true) == 0) remove(hot_[bin], i);
     lent_bytes += info.page;
     if (!warm) note_growth(info.page);
     const std::size_t head = i * units_per_slab() + k * (info.page / shape_.unit);
-    pages_[head].lend(head, bin, info, context);
+    pages_[head].lend(head, bin, info, context,
+                      !warm && info.block >= shape_.fresh_bytes && !soiled(i));
     for (std::size_t u = head; u < head + info.page / shape_.unit; ++u) units_[u] = {head, bin};
     return &pages_[head];
   }
@@ -66,12 +67,13 @@ class Cold {
     page.place = Place::kRetired;
     slab.free[k] = true;
     lent_bytes -= info.page;
+    if (std::count(slab.warm.begin(), slab.warm.end(), true) == 0) warm_order_.push_back(i);
     slab.warm[k] = true;
     slab.warm_since = std::max(slab.warm_since, used_in);
     ++warm_pages[info.size_class];
     warm_bytes += info.page;
     place_after_return(i);
-    if (crowded()) cool_all(slab);
+    if (crowded() && withdraw(i, kNone)) restore(i);
   }
 
   std::size_t seen_period() const { return seen_period_; }
@@ -79,30 +81,18 @@ class Cold {
   // Of the time, and of growth: by an eighth of what there is, or by growth_bytes if that is more.
   std::size_t period() const { return clock_ms / kPeriodMs + periods_by_growth_; }
   // When a new decay period is first noticed: superslabs of which nothing was in use for a whole
-  // one give up warm pages, highest first, as far as their class has more than warm_cap. In
-  // batches: what a batch gives up is out of reach until all of it is purged.
+  // one give up warm pages, highest first, as far as their class has more than warm_cap.
   void age() {
     const std::size_t now = period();
     if (now == seen_period_) return;
     seen_period_ = now;
-    for (std::size_t i = 0; i < slabs.size();) {
-      std::vector<std::size_t> batch;
-      for (; i < slabs.size() && batch.size() < kBatch; ++i) {
-        if (now >= slabs[i].warm_since + 2 && withdraw(i)) batch.push_back(i);
-      }
-      for (const std::size_t given : batch) {
-        Slab& slab = slabs[given];
-        for (std::size_t k = 0; k < slab.free.size(); ++k)
-          slab.free[k] = slab.free[k] || slab.away[k];
-        place_after_return(given);
-      }
-    }
+    purge_warm([&](std::size_t i) { return now >= slabs[i].warm_since + 2 ? excess(i) : 0; });
   }
   bool crowded() const { return elsewhere() + lent_bytes + warm_bytes > limit.soft; }
 
   std::size_t trim() {
     const std::size_t bytes = warm_bytes;
-    for (Slab& slab : slabs) cool_all(slab);
+    purge_warm([](std::size_t) { return kNone; });
     return bytes;
   }
 
@@ -129,6 +119,8 @@ class Cold {
   } limit;
   // What v1 and large hold when the limit is asked next: told.
   std::function<std::size_t()> elsewhere = [] { return std::size_t{0}; };
+  // Whether the system refused to take memory of a superslab back: told.
+  std::function<bool(std::size_t)> soiled = [](std::size_t) { return false; };
   std::size_t clock_ms = 0;
   std::size_t lent_bytes = 0, warm_bytes = 0;
   std::array<std::size_t, kClassesMax> warm_pages{};
@@ -137,7 +129,7 @@ class Cold {
   static constexpr std::size_t kPeriodMs = 250;
 
  private:
-  static constexpr std::size_t kBatch = 16;
+  static constexpr std::size_t kBatch = 16, kLooks = 64;
   using List = std::vector<std::size_t>;  // back = first choice
 
   static void remove(List& list, std::size_t i) { std::erase(list, i); }
@@ -173,7 +165,7 @@ class Cold {
       if (slabs[free_[at]].bin == bin) return take_free(free_[at]);
     }
     if (!free_.empty()) {
-      cool_all(slabs[free_.back()]);
+      cool_all(free_.back());
       // The one thing that the system can refuse here: to take the guards of the old layout away.
       if (commit_fails) return kNone;
       return take_free(free_.back());
@@ -212,18 +204,33 @@ class Cold {
     }
   }
 
+  // Superslabs with warm pages, those that have had some for longest first, give up as many pages
+  // as `most(superslab)` says. In batches: what a batch gives up is out of reach until all of it is
+  // purged.
+  template <class Most>
+  void purge_warm(Most&& most) {
+    const List order = warm_order_;
+    for (std::size_t at = 0; at < order.size();) {
+      List batch;
+      for (std::size_t n = 0; n < kLooks && at < order.size() && batch.size() < kBatch; ++n, ++at)
+        if (withdraw(order[at], most(order[at]))) batch.push_back(order[at]);
+      for (const std::size_t given : batch) restore(given);
+    }
+  }
+  std::size_t excess(std::size_t i) const {
+    const unsigned c = shape_.bins[slabs[i].bin].size_class;
+    return warm_pages[c] > warm_cap[c] ? warm_pages[c] - warm_cap[c] : 0;
+  }
   // False when the superslab has nothing to give up.
-  bool withdraw(std::size_t i) {
+  bool withdraw(std::size_t i, std::size_t most) {
     Slab& slab = slabs[i];
-    const unsigned c = shape_.bins[slab.bin].size_class;
     slab.away.assign(slab.free.size(), false);
-    std::size_t excess = warm_pages[c] > warm_cap[c] ? warm_pages[c] - warm_cap[c] : 0;
-    for (std::size_t k = slab.free.size(); k-- > 0 && excess > 0;) {
+    for (std::size_t k = slab.free.size(); k-- > 0 && most > 0;) {
       if (!slab.warm[k]) continue;
-      cool(slab, k);
+      cool(i, k);
       slab.free[k] = false;
       slab.away[k] = true;
-      --excess;
+      --most;
     }
     if (std::count(slab.away.begin(), slab.away.end(), true) == 0) return false;
     remove(list_of(slab), i);
@@ -231,20 +238,27 @@ class Cold {
     if (some_left && slab.tier != SlabTier::kFree) list_of(slab).push_back(i);
     return true;
   }
+  void restore(std::size_t i) {
+    Slab& slab = slabs[i];
+    for (std::size_t k = 0; k < slab.free.size(); ++k) slab.free[k] = slab.free[k] || slab.away[k];
+    place_after_return(i);
+  }
   List& list_of(const Slab& slab) {
     if (slab.tier == SlabTier::kFree) return free_;
     return slab.tier == SlabTier::kDraining ? draining_[slab.bin] : hot_[slab.bin];
   }
 
-  void cool(Slab& slab, std::size_t k) {
+  void cool(std::size_t i, std::size_t k) {
+    Slab& slab = slabs[i];
     const Bin& info = shape_.bins[slab.bin];
     slab.warm[k] = false;
+    if (std::count(slab.warm.begin(), slab.warm.end(), true) == 0) remove(warm_order_, i);
     --warm_pages[info.size_class];
     warm_bytes -= info.page;
   }
-  void cool_all(Slab& slab) {
-    for (std::size_t k = 0; k < slab.warm.size(); ++k)
-      if (slab.warm[k]) cool(slab, k);
+  void cool_all(std::size_t i) {
+    for (std::size_t k = 0; k < slabs[i].warm.size(); ++k)
+      if (slabs[i].warm[k]) cool(i, k);
   }
 
   std::size_t units_per_slab() const { return shape_.superslab / shape_.unit; }
@@ -253,6 +267,7 @@ class Cold {
   std::size_t superslabs_;
   std::vector<List> hot_, draining_;
   List free_;
+  List warm_order_;  // with warm pages: front = for longest
   void note_growth(std::size_t bytes) {
     grown_bytes_ += bytes;
     if (grown_bytes_ < std::max(shape_.growth_bytes, (lent_bytes + warm_bytes) / 8)) return;

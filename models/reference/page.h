@@ -37,14 +37,26 @@ struct Page {
   std::size_t purged_min = 0, purged_max = 0;
   std::size_t used_at_purge = kNone;
   std::size_t taken_in = 0;  // decay period
+  // Slots that nobody has written on since their memory came from the system. Of those not seen yet
+  // all are fresh, or none is: none that is gets into a magazine.
+  std::vector<bool> fresh;
+  bool lent_fresh = false;
 
-  void lend(std::size_t unit, std::size_t of_bin, const Bin& info, std::size_t context) {
+  void lend(std::size_t unit, std::size_t of_bin, const Bin& info, std::size_t context,
+            bool is_fresh) {
     *this = Page{};
     head = unit;
     bin = of_bin;
     owner = context;
     slots.assign(info.capacity, Slot::kFree);
     seen.assign(info.capacity, false);
+    fresh.assign(info.capacity, is_fresh);
+    lent_fresh = is_fresh;
+  }
+  // Of the slot that is taken next.
+  bool next_is_fresh() const {
+    if (freelist.empty() || freelist.back() < 0) return lent_fresh;
+    return fresh[static_cast<std::size_t>(freelist.back())];
   }
 
   // Requires: used < capacity. The token is the slot's new owner's; `to` says what it becomes.
@@ -53,6 +65,7 @@ struct Page {
     const Token token = freelist.back();
     freelist.pop_back();
     ++used;
+    if (token >= 0) fresh[static_cast<std::size_t>(token)] = false;
     set(token, to);
     return token;
   }
@@ -77,6 +90,7 @@ struct Page {
     const auto first = static_cast<std::size_t>(-1 - token);
     if (slot < first || slot >= first + info.carve || slot >= carved || seen[slot]) return false;
     seen[slot] = true;
+    fresh[slot] = false;
     slots[slot] = Slot::kLive;
     return true;
   }

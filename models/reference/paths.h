@@ -40,7 +40,11 @@ class Paths {
 
  protected:
   Paths(const Shape& shape, std::size_t superslabs, const PolicySnapshot& policy)
-      : v1_live(shape.bins.size(), 0), shape_(shape), cold_(shape_, superslabs), policy_(policy), learner_(shape_, policy) {}
+      : v1_live(shape.bins.size(), 0),
+        shape_(shape),
+        cold_(shape_, superslabs),
+        policy_(policy),
+        learner_(shape_, policy) {}
   Paths(const Paths&) = delete;
   Paths& operator=(const Paths&) = delete;
 
@@ -252,7 +256,7 @@ class Paths {
     return pop(ctx, bin);
   }
 
-  // One page serves the caller and up to half a magazine.
+  // One page serves the caller and up to half a magazine; fresh slots stay with it.
   Served refill(Context& ctx, std::size_t bin) {
     look_at_time(ctx);
     const Context::Source source =
@@ -262,13 +266,13 @@ class Paths {
     if (source.page == nullptr) learn(ctx, bin, source.path);
     if (source.page == nullptr) return v1(bin);
     Page& page = *source.page;
+    const Token mine = page.take(info(bin), shape_.randomize, Slot::kLive);
     std::size_t extra = ctx.ebb_left != 0 ? 0 : info(bin).magazine / 2;
-    if (extra > info(bin).capacity - page.used - 1) extra = info(bin).capacity - page.used - 1;
-    for (std::size_t i = 0; i < extra; ++i) {
+    if (extra > info(bin).capacity - page.used) extra = info(bin).capacity - page.used;
+    for (std::size_t i = 0; i < extra && !page.next_is_fresh(); ++i) {
       const Token token = page.take(info(bin), shape_.randomize, Slot::kCached);
       ctx.magazines[bin].blocks.push_back({page.head, token, 0});
     }
-    const Token mine = page.take(info(bin), shape_.randomize, Slot::kLive);
     const Served served{Heap::kV3, bin, page.head, mine, 0};
     if (source.path == Take::kRefill) scavenge(2);
     learn(ctx, bin, source.path);

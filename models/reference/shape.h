@@ -23,6 +23,7 @@ struct Shape {
   std::size_t unit = 0, superslab = 0, guard = 0, page_max = 0, block_max = 0;
   std::size_t slots_wanted = 0, slots_max = 0, pages_max = 0;
   std::size_t carve_bytes = 0, carve_min = 0;
+  std::size_t fresh_bytes = 0;
   std::size_t magazine_bytes = 0, magazine_min = 0, magazine_max = 0;
   std::size_t ebb_bytes = 0, ebb_allocations = 0;
   std::size_t growth_bytes = 0, rest_pages = 0;
@@ -95,6 +96,7 @@ Shape shape_of() {
   s.pages_max = G::kPagesPerSuperslabMax;
   s.carve_bytes = G::kCarveBytes;
   s.carve_min = G::kCarveMin;
+  s.fresh_bytes = G::kFreshBytes;
   s.magazine_bytes = G::kMagazineBytes;
   s.magazine_min = G::kMagazineMin;
   s.magazine_max = G::kMagazineMax;

@@ -65,7 +65,7 @@ BUGS = [
      'std::countr_zero(warm != 0 ? warm : slab.free_pages)',
      'std::countr_zero(slab.free_pages)', SMALL),
     ('budget off by one page', 'src/cold/cold_box.h',
-     'table_.totals().lent_bytes + bytes > budget_',
+     'table_.totals().lent_bytes + more > budget_',
      'table_.totals().lent_bytes > budget_', SMALL),
     ('interior frees of the last slot pass as invalid', 'src/page/locate.h',
      'if (q.value >= slots_ever_out(unit, head))',

@@ -62,6 +62,7 @@ class ColdBox {
     const Lent lent = lend_page(bin);
     if (lent.slab == Superslab::kNone) return nullptr;
     Page& page = records_.set_up(bin, SlabIndex(lent.slab), lent.page);
+    if (lent.is_zero) page.fresh = Sizes::fresh_slots(bin);
     if (guards_pages() && !lent.has_guard) install_guard(page, lent);
     if (!lent.is_warm && options_.prefault == Prefault::kYes) prefault(page);
     records_.set_owner(page, owner);
@@ -105,7 +106,8 @@ class ColdBox {
   void age(std::uint32_t now) noexcept {
     if (HAKMEM_LIKELY(now == seen_period_.load_relaxed())) return;  // relaxed: a hint only
     seen_period_.store_relaxed(now);
-    for (std::uint32_t next = 0; next != Superslab::kNone;) next = purge_some(next, now);
+    purge_warm([&](std::uint32_t i)
+                   HAKMEM_REQUIRES(lock_) { return table_.decayed(i, now, warm_cap_); });
   }
 
   // Free pages of a class that keep their memory; set from the policy snapshot.
@@ -121,8 +123,7 @@ class ColdBox {
 
   // Gives back the memory of every free page. Returns the bytes given back.
   std::size_t trim() noexcept {
-    const LockGuard<C> guard(lock_);
-    return cool_everything();
+    return purge_warm([&](std::uint32_t i) HAKMEM_REQUIRES(lock_) { return table_[i].warm_pages; });
   }
 
   ColdTotals totals() noexcept {
@@ -167,36 +168,45 @@ class ColdBox {
 
  private:
   static constexpr std::size_t kPurgeBatch = 16;
+  static constexpr std::uint32_t kLooks = 64;  // at superslabs, with the lock held
   static constexpr std::uint32_t kSlabsAhead = 512;
 
   static constexpr std::size_t page_bytes(const Page& page) noexcept {
     return SlabTable<Sizes>::page_bytes(static_cast<std::uint8_t>(page.bin));
   }
 
-  // Returns the bytes given back.
-  std::size_t cool_everything() noexcept HAKMEM_REQUIRES(lock_) {
-    const std::size_t bytes = table_.totals().warm_bytes;
-    if (bytes == 0) return 0;
-    for (std::uint32_t i = 0; i < table_.used(); ++i) purge_pages(table_.cool_down(i));
-    return bytes;
-  }
-
-  // A superslab with a page for the bin: one that serves it, else a FREE one, else a new one.
+  // A superslab with a page for the bin: one that serves it, else a FREE one, else a new one. The
+  // lock is let go of while the system is asked: the superslab is on no list, out of reach.
   std::uint32_t slab_with_page(BinIndex bin) noexcept HAKMEM_REQUIRES(lock_) {
     std::uint32_t i = table_.with_page(bin);
     if (i != Superslab::kNone) return i;
     i = table_.take_free(bin);
-    if (i == Superslab::kNone) i = commit_new_slab();
-    if (i == Superslab::kNone) return i;
-    const std::uint8_t before = table_[i].bin;
-    if (before != bin.value()) purge_pages(table_.cool_down(i));
-    // Pages of another size end elsewhere: old guards would lie in the middle of new pages.
-    if (!same_page_size(before, bin.value()) && !guards_.take_down(table_[i], address_of(i))) {
+    if (i == Superslab::kNone) {
+      i = commit_new_slab();
+    } else if (table_[i].bin != bin.value() && !clear_for(bin, i)) {
       table_.put_free(i);
       return Superslab::kNone;
     }
-    table_.serve(i, bin);
+    if (i != Superslab::kNone) table_.serve(i, bin);
     return i;
+  }
+
+  // What another bin left in a superslab goes. False when the system refuses.
+  bool clear_for(BinIndex bin, std::uint32_t i) noexcept HAKMEM_REQUIRES(lock_) {
+    Purge purge = table_.cool_down(i);
+    // Pages of another size end elsewhere: old guards would lie in the middle of new pages.
+    const bool guards_stay = same_page_size(table_[i].bin, bin.value());
+    if (purge.pages == 0 && guards_stay) return true;
+    lock_.unlock();
+    purge_pages(purge);
+    const bool cleared = guards_stay || take_down_guards(i);
+    lock_.lock();
+    table_.note_purged(purge);
+    return cleared;
+  }
+  // Of a superslab that is out of everybody's reach.
+  bool take_down_guards(std::uint32_t i) noexcept HAKMEM_UNCHECKED {
+    return guards_.take_down(table_[i], address_of(i));
   }
 
   void* address_of(std::uint32_t slab) const noexcept {
@@ -208,17 +218,26 @@ class ColdBox {
 
   // Neighbours are committed one after the other, so that all together are one mapping.
   std::uint32_t commit_new_slab() noexcept HAKMEM_REQUIRES(lock_) {
-    const std::uint32_t i = table_.used();
-    if (i == arena_->superslabs()) return Superslab::kNone;
-    void* const at = address_of(i);
-    if (i % kSlabsAhead == 0) prepare_ahead(i, at);
-    if (!open_records(i) || !platform_->commit(at, Sizes::kSuperslabBytes)) {
+    const std::uint32_t i = table_.reserve_next(arena_->superslabs());
+    if (i == Superslab::kNone) return i;
+    if (!open_records(i)) {
       mappings_->refused();
+      table_.give_up(i);
       return Superslab::kNone;
     }
-    table_.add();
-    arena_->put_in_use(SlabIndex(i));
-    return i;
+    lock_.unlock();
+    void* const at = address_of(i);
+    if (i % kSlabsAhead == 0) prepare_ahead(i, at);
+    const bool committed = platform_->commit(at, Sizes::kSuperslabBytes);
+    if (!committed) mappings_->refused();
+    lock_.lock();
+    if (committed) {
+      table_.committed();
+      arena_->put_in_use(SlabIndex(i));
+      return i;
+    }
+    table_.give_up(i);
+    return Superslab::kNone;
   }
   // What is opened here stays so when the superslab itself is refused: it is the next one's.
   bool open_records(std::uint32_t i) noexcept HAKMEM_REQUIRES(lock_) {
@@ -241,13 +260,14 @@ class ColdBox {
     std::uint32_t page = 0;  // number within the superslab
     bool has_guard = false;
     bool is_warm = false;  // it has its memory
+    bool is_zero = false;
   };
 
   Lent lend_page(BinIndex bin) noexcept {
-    const LockGuard<C> guard(lock_);
     const std::size_t bytes = SlabTable<Sizes>::page_bytes(bin.value());
-    if (budget_ != 0 && table_.totals().lent_bytes + bytes > budget_) return {};
-    if (limit_->crowded(Holder::kPages, bytes)) cool_everything();
+    if (is_over_budget(bytes)) return {};
+    if (limit_->crowded(Holder::kPages, bytes)) trim();
+    const LockGuard<C> guard(lock_);
     // A warm page is charged already. But where a charge can be refused, none is left.
     if (!limit_->charge(Holder::kPages, bytes)) return {};
     const std::uint32_t i = slab_with_page(bin);
@@ -265,7 +285,12 @@ class ColdBox {
     }
     const bool has_guard = (table_[i].guarded & (1u << k)) != 0;
     if (guards_pages()) table_[i].guarded |= 1u << k;
-    return {i, k, has_guard, is_warm};
+    return {i, k, has_guard, is_warm, !is_warm && !table_[i].soiled};
+  }
+
+  bool is_over_budget(std::size_t more) noexcept {
+    const LockGuard<C> guard(lock_);
+    return budget_ != 0 && table_.totals().lent_bytes + more > budget_;
   }
 
   // A heap that takes much new memory gives up what is at rest, however little time has passed: an
@@ -307,43 +332,76 @@ class ColdBox {
   }
 
   void take_back(const Page& page, std::uint32_t used_in) noexcept {
-    const LockGuard<C> guard(lock_);
-    const std::uint32_t i = page.slab_ref.value();
-    table_.take_back(i, records_.number_of(page), used_in);
-    if (limit_->crowded(Holder::kPages)) purge_pages(table_.cool_down(i));
-  }
-
-  // Purges up to kPurgeBatch superslabs from number `i` on; the pages are out of reach meanwhile,
-  // so that the system calls need no lock. Returns where to go on, kNone at the end.
-  std::uint32_t purge_some(std::uint32_t i, std::uint32_t now) noexcept {
-    std::array<Purge, kPurgeBatch> batch;
-    std::size_t n = 0;
+    Batch batch;
     {
       const LockGuard<C> guard(lock_);
-      for (; i < table_.used() && n < kPurgeBatch; ++i) {
-        const std::uint32_t pages = table_.decayed(i, now, warm_cap_);
-        if (pages != 0) batch[n++] = table_.withdraw(i, pages);
-      }
-      if (i == table_.used()) i = Superslab::kNone;
+      const std::uint32_t i = page.slab_ref.value();
+      table_.take_back(i, records_.number_of(page), used_in);
+      if (limit_->crowded(Holder::kPages)) batch.add(table_.withdraw(i, table_[i].warm_pages));
     }
-    for (std::size_t k = 0; k < n; ++k) purge_pages(batch[k]);
-    const LockGuard<C> guard(lock_);
-    for (std::size_t k = 0; k < n; ++k) table_.restore(batch[k]);
-    return i;
+    purge_batch(batch);
   }
 
-  // Pages that were warm until now. One call per run of neighbours.
-  void purge_pages(const Purge& purge) noexcept {
-    if (purge.pages == 0) return;
+  // Pages on their way back to the system. They are out of reach meanwhile, so that the system
+  // calls need no lock.
+  struct Batch {
+    std::array<Purge, kPurgeBatch> purges;
+    std::size_t size = 0;
+    bool full() const noexcept { return size == kPurgeBatch; }
+    void add(const Purge& purge) noexcept { purges[size++] = purge; }
+  };
+  // Returns the bytes given back.
+  std::size_t purge_batch(Batch& batch) noexcept {
+    if (batch.size == 0) return 0;
+    std::size_t bytes = 0;
+    for (std::size_t k = 0; k < batch.size; ++k) bytes += purge_pages(batch.purges[k]);
+    const LockGuard<C> guard(lock_);
+    for (std::size_t k = 0; k < batch.size; ++k) table_.restore(batch.purges[k]);
+    return bytes;
+  }
+
+  // Purges what `choose(superslab)` says, of each superslab with warm pages once, those that have
+  // had some for longest first. Returns the bytes given back.
+  template <class Choose>
+  std::size_t purge_warm(Choose&& choose) noexcept {
+    std::size_t bytes = 0;
+    std::uint32_t left = ~std::uint32_t{0};
+    do {
+      Batch batch;
+      left = choose_batch(batch, left, choose);
+      bytes += purge_batch(batch);
+    } while (left != 0);
+    return bytes;
+  }
+  // Returns how many superslabs are still to be looked at, of the `left` before.
+  template <class Choose>
+  std::uint32_t choose_batch(Batch& batch, std::uint32_t left, Choose& choose) noexcept {
+    const LockGuard<C> guard(lock_);
+    left = std::min(left, table_.warm_slabs());
+    for (std::uint32_t n = 0; n < kLooks && left != 0 && !batch.full(); ++n, --left) {
+      const std::uint32_t i = table_.longest_warm();
+      const std::uint32_t pages = choose(i);
+      if (pages != 0) batch.add(table_.withdraw(i, pages));
+      if (table_[i].warm_pages != 0) table_.look_later(i);
+    }
+    return left;
+  }
+
+  // Pages that were warm until now. One call per run of neighbours. Returns their bytes.
+  std::size_t purge_pages(Purge& purge) noexcept {
     const std::uintptr_t base = arena_->slab_address(SlabIndex(purge.slab));
     const std::size_t bytes = bytes_of_pages_in(purge.slab);
     for (std::uint32_t rest = purge.pages; rest != 0;) {
       const auto first = static_cast<std::uint32_t>(std::countr_zero(rest));
       const auto count = static_cast<std::uint32_t>(std::countr_one(rest >> first));
-      platform_->purge(reinterpret_cast<void*>(base + first * bytes), count * bytes);
+      if (!platform_->purge(reinterpret_cast<void*>(base + first * bytes), count * bytes)) {
+        purge.refused = true;
+      }
       rest &= count + first == 32 ? 0u : ~0u << (first + count);
     }
-    limit_->refund(Holder::kPages, static_cast<std::size_t>(std::popcount(purge.pages)) * bytes);
+    const std::size_t all = static_cast<std::size_t>(std::popcount(purge.pages)) * bytes;
+    limit_->refund(Holder::kPages, all);
+    return all;
   }
 
   // The bin of a superslab changes only while none of its pages is lent or withdrawn.

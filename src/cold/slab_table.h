@@ -24,6 +24,7 @@ struct ColdTotals {
 struct Purge {
   std::uint32_t slab = Superslab::kNone;
   std::uint32_t pages = 0;  // bit k: page k
+  bool refused = false;     // the system did not take all of them
 };
 
 template <class Sizes>
@@ -42,10 +43,22 @@ class SlabTable {
     return tier == Tier::kDraining ? draining_[bin.value()].head : hot_[bin.value()].head;
   }
 
-  // The next superslab never used so far is committed now.
-  void add() noexcept {
-    ++used_;
-    totals_.committed_bytes += Sizes::kSuperslabBytes;
+  // A superslab never used so far, for the caller to commit; kNone when `limit` are in use.
+  std::uint32_t reserve_next(std::uint32_t limit) noexcept {
+    const std::uint32_t i = refused_.head;
+    if (i == Superslab::kNone) return used_ == limit ? i : used_++;
+    unlink_slab(slabs_, refused_, i);
+    return i;
+  }
+  void committed() noexcept { totals_.committed_bytes += Sizes::kSuperslabBytes; }
+  // It could not be committed.
+  void give_up(std::uint32_t i) noexcept {
+    if (i + 1 == used_) {
+      --used_;
+    } else {
+      link_slab(slabs_, refused_, i);
+      slabs_[i].listed = false;
+    }
   }
 
   // A superslab that can lend a page of the bin: HOT, else DRAINING, which then is HOT again.
@@ -62,15 +75,14 @@ class SlabTable {
 
   // A FREE superslab, best one that served this bin before; it is then on no list.
   std::uint32_t take_free(BinIndex bin) noexcept {
-    std::uint32_t i = free_.head;
-    while (i != Superslab::kNone && slabs_[i].bin != bin.value()) i = slabs_[i].next;
+    std::uint32_t i = free_of_[bin.value()].front();
     if (i == Superslab::kNone) i = free_.head;
-    if (i != Superslab::kNone) unlink_slab(slabs_, free_, i);
+    if (i != Superslab::kNone) unlist(i);
     return i;
   }
 
   // Undoes take_free.
-  void put_free(std::uint32_t i) noexcept { link_slab(slabs_, free_, i); }
+  void put_free(std::uint32_t i) noexcept { list(i); }
 
   // Requires: the superslab is on no list, and none of its pages is lent, or warm for another bin.
   void serve(std::uint32_t i, BinIndex bin) noexcept {
@@ -90,7 +102,7 @@ class SlabTable {
     const std::uint32_t warm = slab.free_pages & slab.warm_pages;
     const auto k = static_cast<std::uint32_t>(std::countr_zero(warm != 0 ? warm : slab.free_pages));
     slab.free_pages &= ~(1u << k);
-    if ((slab.warm_pages & (1u << k)) != 0) forget_warm(slab, k);
+    if ((slab.warm_pages & (1u << k)) != 0) forget_warm(i, k);
     if (slab.free_pages == 0) unlink_slab(slabs_, hot_[slab.bin], i);
     totals_.lent_bytes += page_bytes(slab.bin);
     return k;
@@ -102,10 +114,20 @@ class SlabTable {
     slab.free_pages |= 1u << k;
     slab.warm_pages |= 1u << k;
     if (static_cast<std::int32_t>(used_in - slab.warm_since) > 0) slab.warm_since = used_in;
+    if (slab.warm_pages == 1u << k) warm_slabs_.push_back(slabs_, i);
     ++warm_[class_of(slab)];
     totals_.warm_bytes += page_bytes(slab.bin);
     totals_.lent_bytes -= page_bytes(slab.bin);
     update_tier(i);
+  }
+
+  // Superslabs with warm pages, and the one that has had some for longest.
+  std::uint32_t warm_slabs() const noexcept { return warm_slabs_.size(); }
+  std::uint32_t longest_warm() const noexcept { return warm_slabs_.front(); }
+  // It waits for its next turn behind all others.
+  void look_later(std::uint32_t i) noexcept {
+    warm_slabs_.remove(slabs_, i);
+    warm_slabs_.push_back(slabs_, i);
   }
 
   // The warm pages of a superslab of which none was in use for a whole period, beyond the cap of
@@ -125,26 +147,28 @@ class SlabTable {
   // Takes free warm pages out of everybody's reach; they are then neither warm nor lent.
   Purge withdraw(std::uint32_t i, std::uint32_t pages) noexcept {
     Superslab& slab = slabs_[i];
-    if (slab.listed) unlink_slab(slabs_, list_of(slab), i);
+    if (slab.listed) unlist(i);
     slab.free_pages &= ~pages;
-    forget_warm_pages(slab, pages);
+    forget_warm_pages(i, pages);
     // A FREE superslab stays off its list meanwhile: whoever adopts one takes all of its pages.
-    if (slab.free_pages != 0 && slab.tier != Tier::kFree) link_slab(slabs_, list_of(slab), i);
+    if (slab.free_pages != 0 && slab.tier != Tier::kFree) list(i);
     return {i, pages};
   }
 
   // Withdrawn pages can be lent again.
   void restore(const Purge& purge) noexcept {
     slabs_[purge.slab].free_pages |= purge.pages;
+    note_purged(purge);
     update_tier(purge.slab);
   }
 
-  // The superslab's warm pages are no longer warm. Returns which they were.
+  // The warm pages of a superslab on no list are no longer warm. Returns which they were.
   Purge cool_down(std::uint32_t i) noexcept {
     const Purge purge{i, slabs_[i].warm_pages};
-    forget_warm_pages(slabs_[i], purge.pages);
+    forget_warm_pages(i, purge.pages);
     return purge;
   }
+  void note_purged(const Purge& purge) noexcept { slabs_[purge.slab].soiled |= purge.refused; }
 
  private:
   static constexpr std::uint8_t class_of(const Superslab& slab) noexcept {
@@ -156,14 +180,26 @@ class SlabTable {
     return slab.tier == Tier::kDraining ? draining_[slab.bin] : hot_[slab.bin];
   }
 
-  void forget_warm(Superslab& slab, std::uint32_t k) noexcept {
+  // Each on the list of its tier; FREE ones also on that of the bin they served.
+  void list(std::uint32_t i) noexcept {
+    link_slab(slabs_, list_of(slabs_[i]), i);
+    if (slabs_[i].tier == Tier::kFree) free_of_[slabs_[i].bin].push_front(slabs_, i);
+  }
+  void unlist(std::uint32_t i) noexcept {
+    unlink_slab(slabs_, list_of(slabs_[i]), i);
+    if (slabs_[i].tier == Tier::kFree) free_of_[slabs_[i].bin].remove(slabs_, i);
+  }
+
+  void forget_warm(std::uint32_t i, std::uint32_t k) noexcept {
+    Superslab& slab = slabs_[i];
     slab.warm_pages &= ~(1u << k);
+    if (slab.warm_pages == 0) warm_slabs_.remove(slabs_, i);
     --warm_[class_of(slab)];
     totals_.warm_bytes -= page_bytes(slab.bin);
   }
-  void forget_warm_pages(Superslab& slab, std::uint32_t pages) noexcept {
+  void forget_warm_pages(std::uint32_t i, std::uint32_t pages) noexcept {
     for (; pages != 0; pages &= pages - 1) {
-      forget_warm(slab, static_cast<std::uint32_t>(std::countr_zero(pages)));
+      forget_warm(i, static_cast<std::uint32_t>(std::countr_zero(pages)));
     }
   }
 
@@ -171,7 +207,7 @@ class SlabTable {
   void update_tier(std::uint32_t i) noexcept {
     Superslab& slab = slabs_[i];
     const auto free = static_cast<std::uint32_t>(std::popcount(slab.free_pages));
-    if (slab.listed) unlink_slab(slabs_, list_of(slab), i);
+    if (slab.listed) unlist(i);
     if (free == slab.pages) {
       set_tier(i, Tier::kFree);
     } else {
@@ -180,7 +216,7 @@ class SlabTable {
       const bool drains = slab.tier == Tier::kDraining || (sparse && others);
       set_tier(i, drains ? Tier::kDraining : Tier::kHot);
     }
-    link_slab(slabs_, list_of(slab), i);
+    list(i);
   }
 
   void set_tier(std::uint32_t i, Tier tier) noexcept {
@@ -196,6 +232,9 @@ class SlabTable {
   std::array<SlabList, Sizes::kBins> hot_{};
   std::array<SlabList, Sizes::kBins> draining_{};
   SlabList free_{};
+  std::array<SlabQueue<&Superslab::same_bin>, Sizes::kBins> free_of_{};
+  SlabList refused_{};  // reserved, but the system would not commit them
+  SlabQueue<&Superslab::warm> warm_slabs_{};
   std::array<std::uint32_t, kClassesMax> warm_{};
   ColdTotals totals_{};
 };

@@ -5,7 +5,8 @@
 //
 //   size n --LUT--> bin (block size) --table--> class Ck (policy, statistics, route)
 //
-// A bin is a quarter of a power of two, so that internal fragmentation stays near 12.5 % on average.
+// A bin is a quarter of a power of two, so that internal fragmentation stays near 12.5 % on
+// average.
 #pragma once
 
 #include <array>
@@ -17,10 +18,10 @@
 
 namespace hakmem {
 
-inline constexpr std::size_t kTinyClasses = 8;    // C0..C7, up to 1024 B
-inline constexpr std::size_t kClassesMax = 16;    // C0..C15, up to 256 KiB
-inline constexpr std::size_t kFineLimit = 1024;   // LUT steps of 8 B up to here, of 256 B beyond
-inline constexpr std::size_t kMinBlock = 16;      // what the ABI asks malloc to align to
+inline constexpr std::size_t kTinyClasses = 8;   // C0..C7, up to 1024 B
+inline constexpr std::size_t kClassesMax = 16;   // C0..C15, up to 256 KiB
+inline constexpr std::size_t kFineLimit = 1024;  // LUT steps of 8 B up to here, of 256 B beyond
+inline constexpr std::size_t kMinBlock = 16;     // what the ABI asks malloc to align to
 
 // Neighbouring pages go to different threads, and each free writes a slot entry: entries of two
 // pages never share a pair of cache lines, which processors fetch together.
@@ -36,19 +37,19 @@ constexpr std::size_t class_size_max(std::uint8_t size_class) noexcept {
 }
 
 struct BinInfo {
-  std::uint32_t block_size = 0;           // bytes
+  std::uint32_t block_size = 0;  // bytes
   std::uint8_t size_class = 0;
-  std::uint8_t page_shift = 0;            // page bytes = 1 << page_shift
-  std::uint16_t capacity = 0;             // slots in a page
-  std::uint16_t entry_stride = 0;         // slot entries per page: every boundary has one, then padding
+  std::uint8_t page_shift = 0;     // page bytes = 1 << page_shift
+  std::uint16_t capacity = 0;      // slots in a page
+  std::uint16_t entry_stride = 0;  // slot entries per page: every boundary has one, then padding
   std::uint16_t pages_per_superslab = 0;
-  std::uint16_t magazine_capacity = 0;    // blocks that one context's magazine holds
-  std::uint16_t carve_batch = 0;          // slots made available at a time
+  std::uint16_t magazine_capacity = 0;  // blocks that one context's magazine holds
+  std::uint16_t carve_batch = 0;        // slots made available at a time
   std::uint64_t reciprocal = 0;
 };
 
 struct ProductionGeometry {
-  static constexpr unsigned kUnitShift = 16;        // 64 KiB
+  static constexpr unsigned kUnitShift = 16;  // 64 KiB
   static constexpr std::size_t kPageGuardBytes = 4096;
   static constexpr unsigned kSuperslabShift = 21;   // 2 MiB, a huge page
   static constexpr unsigned kSlotsPerPageLog2 = 4;  // mid pages grow until they hold about 16
@@ -58,17 +59,21 @@ struct ProductionGeometry {
   static constexpr std::size_t kPagesPerSuperslabMax = 32;
   static constexpr std::size_t kCarveBytes = 8192;
   static constexpr std::size_t kCarveMin = 8;
+  static constexpr std::size_t kFreshBytes =
+      16384;  // blocks of which it is known who wrote on them
   static constexpr std::size_t kMagazineBytes = 1024 * 1024;
   static constexpr std::size_t kMagazineMin = 4;
   static constexpr std::size_t kMagazineMax = 512;
-  static constexpr std::size_t kEbbBytes = std::size_t{8} << 20;  // flushed without a refill: it ebbs
-  static constexpr std::uint16_t kEbbAllocations = 16;            // and keeps again after so many
+  static constexpr std::size_t kEbbBytes = std::size_t{8}
+                                           << 20;       // flushed without a refill: it ebbs
+  static constexpr std::uint16_t kEbbAllocations = 16;  // and keeps again after so many
   static constexpr std::size_t kGrowthBytes = std::size_t{16} << 20;  // that end a decay period
   static constexpr std::uint32_t kRestPages = 2048;  // of a bin looked at for rest in one period
   static constexpr std::uint16_t kLearnChurnPages = 32;  // a period, back and forth: learned from
   static constexpr std::uint16_t kLearnCalmPages = 8;    // fewer, for so many periods: unlearned
   static constexpr std::uint16_t kLearnCalmPeriods = 4;
-  static constexpr std::size_t kLearnHoldBytes = std::size_t{4} << 20;  // a context and bin, at most
+  static constexpr std::size_t kLearnHoldBytes = std::size_t{4}
+                                                 << 20;  // a context and bin, at most
   static constexpr std::size_t kLearnWarmBytes = std::size_t{8} << 20;  // a class, at most
   static constexpr std::uint32_t kLearnedPoliciesMax = 256;
   static constexpr std::size_t kContextsMax = 32768;
@@ -88,6 +93,7 @@ struct SmallGeometry {
   static constexpr std::size_t kPagesPerSuperslabMax = 2;
   static constexpr std::size_t kCarveBytes = 2048;
   static constexpr std::size_t kCarveMin = 1;
+  static constexpr std::size_t kFreshBytes = 2048;
   static constexpr std::size_t kMagazineBytes = 4096;
   static constexpr std::size_t kMagazineMin = 2;
   static constexpr std::size_t kMagazineMax = 4;
@@ -109,8 +115,8 @@ struct SmallGeometry {
 namespace detail {
 
 constexpr std::size_t bins_in_class(std::uint8_t size_class) noexcept {
-  if (size_class <= 2) return 1;       // 16, 16, 32
-  return size_class == 3 ? 2 : 4;      // 48 64; then quarters
+  if (size_class <= 2) return 1;   // 16, 16, 32
+  return size_class == 3 ? 2 : 4;  // 48 64; then quarters
 }
 
 constexpr std::size_t clamp_size(std::size_t v, std::size_t lo, std::size_t hi) noexcept {
@@ -200,6 +206,12 @@ struct Sizes {
     return BinIndex(kBinOfSize[lut_index(n)]);
   }
   static constexpr const BinInfo& info(BinIndex b) noexcept { return kBinTable[b.value()]; }
+  // The slots of a page of the bin whose memory nobody has written on, when that is said of all of
+  // it (SoPage::fresh). Of small blocks it is not known: to zero them costs less than to ask.
+  static constexpr std::uint32_t fresh_slots(BinIndex b) noexcept {
+    if (info(b).block_size < G::kFreshBytes) return 0;
+    return info(b).capacity == 32 ? ~0u : (1u << info(b).capacity) - 1;
+  }
 
   static constexpr std::size_t kEntriesPerSuperslab = [] {
     std::size_t most = 0;
@@ -248,6 +260,7 @@ struct Sizes {
       if (page * b.pages_per_superslab > kSuperslabBytes) return false;
       if (b.entry_stride % kEntryGroup != 0) return false;
       if (b.capacity > b.entry_stride || b.magazine_capacity < 2) return false;
+      if (b.block_size >= G::kFreshBytes && b.capacity > 32) return false;
     }
     return true;
   }

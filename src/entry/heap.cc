@@ -109,12 +109,20 @@ void* recorded(trace::Kind kind, std::size_t n, std::size_t alignment, void* p) 
 
 bool too_large(std::size_t n) noexcept { return n > PTRDIFF_MAX; }
 
-HAKMEM_NOINLINE void* obtain(trace::Kind kind, std::size_t n) noexcept {
+HAKMEM_NOINLINE void* obtain(std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
   ensure_started();
   serve_stats();
-  return recorded(kind, n, 1,
+  return recorded(trace::Kind::kMalloc, n, 1,
                   with_memory([n](Ctx* ctx) { return g_allocator.allocate_slow(ctx, n); }));
+}
+
+// Requires: n <= kBlockMax.
+HAKMEM_NOINLINE void* obtain_zeroed(std::size_t n) noexcept {
+  ensure_started();
+  serve_stats();
+  return recorded(trace::Kind::kCalloc, n, 1,
+                  with_memory([n](Ctx* ctx) { return g_allocator.allocate_zeroed_slow(ctx, n); }));
 }
 
 }  // namespace
@@ -143,14 +151,17 @@ Ctx* context() noexcept {
   return ctx;
 }
 
-void* allocate_slow(std::size_t n) noexcept { return obtain(trace::Kind::kMalloc, n); }
+void* allocate_slow(std::size_t n) noexcept { return obtain(n); }
 
 void* allocate_zeroed(std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
   if (HAKMEM_LIKELY(n <= ProductionGeometry::kBlockMax)) {
-    void* const p = allocate_fast<ProductionConfig>(
-        t_context, n, [n] { return obtain(trace::Kind::kCalloc, n); });
-    if (p != nullptr) std::memset(p, 0, n);
+    bool zeroed = false;
+    void* const p = allocate_fast<ProductionConfig>(t_context, n, [n, &zeroed] {
+      zeroed = true;
+      return obtain_zeroed(n);
+    });
+    if (p != nullptr && !zeroed) std::memset(p, 0, n);
     return p;
   }
   ensure_started();

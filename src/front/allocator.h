@@ -66,6 +66,8 @@ class Allocator {
   }
   void* allocate_slow(Ctx* ctx, std::size_t n) noexcept;
   void* allocate_zeroed(Ctx* ctx, std::size_t n) noexcept;
+  // Requires: n <= kBlockMax.
+  void* allocate_zeroed_slow(Ctx* ctx, std::size_t n) noexcept;
   void* allocate_aligned(Ctx* ctx, std::size_t alignment, std::size_t n) noexcept;
 
   // nullptr does nothing; a pointer that is not a live block ends in a fatal report.
@@ -146,11 +148,11 @@ class Allocator {
   void* allocate_small(Ctx& ctx, BinIndex bin) noexcept;
   void* allocate_from_page(Ctx& ctx, Magazine<C>& magazine, BinIndex bin) noexcept;
   void* allocate_v1(Ctx& ctx, BinIndex bin) noexcept;
-  void* allocate_large(Ctx* ctx, std::size_t n, std::size_t alignment,
-                       Contents contents) noexcept;
+  void* allocate_large(Ctx* ctx, std::size_t n, std::size_t alignment, Contents contents) noexcept;
 
   void deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot) noexcept;
-  void deallocate_remote(Ctx* ctx, Page& page, std::uint32_t slot, const FaultContext& call) noexcept;
+  void deallocate_remote(Ctx* ctx, Page& page, std::uint32_t slot,
+                         const FaultContext& call) noexcept;
   void deallocate_foreign(Ctx* ctx, void* p, const char* operation) noexcept;
   void cache_v1_block(Ctx& ctx, void* p, const BlockView& view, const char* operation) noexcept;
   void give_to_page(Ctx& ctx, Page& page, std::uint32_t slot) noexcept;

@@ -25,10 +25,13 @@ void* Allocator<C>::allocate_bin(Ctx* ctx, BinIndex bin) noexcept {
   const SizeClass size_class(Sizes::info(bin).size_class);
   if (ctx->counting()) ctx->stats.by_class[size_class.value()].alloc_calls.add();
   switch (ctx->policy->route_of(size_class)) {
-    case Route::kSmallHeapV3: return allocate_small(*ctx, bin);
+    case Route::kSmallHeapV3:
+      return allocate_small(*ctx, bin);
     case Route::kTinyV1:
-    case Route::kPoolV1: return allocate_v1(*ctx, bin);
-    case Route::kLegacy: break;
+    case Route::kPoolV1:
+      return allocate_v1(*ctx, bin);
+    case Route::kLegacy:
+      break;
   }
   return allocate_large(ctx, Sizes::info(bin).block_size, kMinBlock, Contents::kAny);
 }
@@ -57,14 +60,23 @@ void* Allocator<C>::allocate_from_page(Ctx& ctx, Magazine<C>& magazine, BinIndex
   const std::size_t more = ctx.ebbing() ? 0 : magazine.capacity() / 2;
   const typename Ultra::Refilled refilled = Ultra::refill(hot_box, magazine, bin, more);
   ctx.ebb_bytes = 0;
+  ctx.fresh_block = refilled.fresh ? refilled.block : nullptr;
   if (refilled.path == TakePath::kRefill) scavenge();
   if (ctx.counting()) {
     auto& stats = ctx.stats.by_class[Sizes::info(bin).size_class];
     switch (refilled.path) {
-      case TakePath::kCurrent: stats.alloc_current_hit.add(); break;
-      case TakePath::kPartial: stats.alloc_partial_hit.add(); break;
-      case TakePath::kRefill: stats.alloc_refill.add(); break;
-      case TakePath::kNone: stats.alloc_fb_v1.add(); break;
+      case TakePath::kCurrent:
+        stats.alloc_current_hit.add();
+        break;
+      case TakePath::kPartial:
+        stats.alloc_partial_hit.add();
+        break;
+      case TakePath::kRefill:
+        stats.alloc_refill.add();
+        break;
+      case TakePath::kNone:
+        stats.alloc_fb_v1.add();
+        break;
     }
   }
   if (HAKMEM_UNLIKELY(ctx.learning())) {
@@ -95,13 +107,29 @@ template <class C>
 void* Allocator<C>::allocate_zeroed(Ctx* ctx, std::size_t n) noexcept {
   // A fresh mapping is zero already.
   if (n > C::Geometry::kBlockMax) return allocate_large(ctx, n, kMinBlock, Contents::kZero);
-  void* const p = ctx == nullptr ? allocate_slow(ctx, n) : allocate(ctx, n);
-  if (p != nullptr) std::memset(p, 0, n);
+  if (ctx == nullptr) return allocate_zeroed_slow(ctx, n);
+  bool zeroed = false;
+  void* const p = allocate_fast<C>(ctx, n, [&] {
+    zeroed = true;
+    return allocate_zeroed_slow(ctx, n);
+  });
+  if (p != nullptr && !zeroed) std::memset(p, 0, n);
   return p;
 }
 
-// The bin that serves n bytes at that alignment; kBins: only large does. Pages start at multiples of
-// a unit, so blocks whose size is a multiple of the alignment are aligned.
+// Memory that nobody has written on since it came from the system stays with it until the program
+// touches it: a large table of which little is used costs no more than that.
+template <class C>
+void* Allocator<C>::allocate_zeroed_slow(Ctx* ctx, std::size_t n) noexcept {
+  if (ctx != nullptr) ctx->fresh_block = nullptr;
+  void* const p = allocate_slow(ctx, n);
+  if (p == nullptr || (ctx != nullptr && ctx->fresh_block == p)) return p;
+  std::memset(p, 0, n);
+  return p;
+}
+
+// The bin that serves n bytes at that alignment; kBins: only large does. Pages start at multiples
+// of a unit, so blocks whose size is a multiple of the alignment are aligned.
 template <class C>
 std::size_t Allocator<C>::aligned_bin(std::size_t alignment, std::size_t n) noexcept {
   if (alignment > Sizes::kUnitBytes || n > C::Geometry::kBlockMax) return Sizes::kBins;
@@ -169,9 +197,15 @@ void Allocator<C>::give_to_page(Ctx& ctx, Page& page, std::uint32_t slot) noexce
   if (path == GivePath::kRetire) look_at_time(ctx);
   if (!ctx.counting()) return;
   switch (path) {
-    case GivePath::kCurrent: stats.free_current.add(); break;
-    case GivePath::kPartial: stats.free_partial.add(); break;
-    case GivePath::kRetire: stats.free_retire.add(); break;
+    case GivePath::kCurrent:
+      stats.free_current.add();
+      break;
+    case GivePath::kPartial:
+      stats.free_partial.add();
+      break;
+    case GivePath::kRetire:
+      stats.free_retire.add();
+      break;
   }
 }
 

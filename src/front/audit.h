@@ -197,8 +197,8 @@ class Auditor {
     std::array<EntryBits, C::Geometry::kSlotsMax> copy;
     for (std::uint32_t s = 0; s < page.capacity; ++s) copy[s] = page.entries[s].load_relaxed();
     const laws::PageView view{
-        {copy.data(), page.capacity},   page.capacity, page.carved, page.used, page.freelist,
-        page.remote_head.load_relaxed()};
+        {copy.data(), page.capacity},    page.capacity, page.carved, page.used, page.freelist,
+        page.remote_head.load_relaxed(), page.fresh};
     heap_.add(view, laws::count_states(view));
     return laws::first_broken_page_law(view);
   }

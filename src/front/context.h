@@ -30,6 +30,7 @@ struct Context {
   std::uint32_t tended_in = 0;  // decay period in which it was last visited (context_registry.h)
   std::size_t ebb_bytes = 0;    // flushed, or others' freed, since the last refill
   std::uint16_t ebb_left = 0;   // not 0: ebbing, for so many more slow allocations
+  void* fresh_block = nullptr;  // of the last refill, if it was on fresh memory (so_page.h)
   Context* next_parked = nullptr;
   // Held on each slow path of its thread, and by whoever works on the context in its stead. What
   // the hot path touches, `ultra`, is the thread's alone all the same.

@@ -49,7 +49,9 @@ class HotBox {
   }
 
   std::uint16_t take(Page& page, EntryBits state) noexcept {
-    return take_slot_owner_only(page, state, ctx_.rng);
+    const std::uint16_t slot = take_slot_owner_only(page, state, ctx_.rng);
+    if (page.fresh != 0) page.fresh &= ~(1u << slot);
+    return slot;
   }
 
   // Requires: the slot is LIVE, CACHED or REMOTE, and the page is this context's.
@@ -198,7 +200,8 @@ class HotBox {
   // No slot of it is out, so none can be on its way home: what is there was freed here as well.
   void retire(SoClass<C>& cls, Page& page) noexcept {
     if constexpr (C::kMitigations.check_frees) {
-      const std::uint32_t slot = page.remote_head.load_relaxed();  // relaxed: the owner took the last
+      const std::uint32_t slot =
+          page.remote_head.load_relaxed();  // relaxed: the owner took the last
       if (HAKMEM_UNLIKELY(slot != kNoSlot)) report_raced_double_free(page, slot, "retire");
     }
     --cls.pages;

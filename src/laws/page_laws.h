@@ -7,6 +7,7 @@
 //   P4  slots that are not carved yet are FREE
 //   P5  used = slots that are LIVE, CACHED or REMOTE
 //   P6  every unit of the page repeats what a free reads from the first
+//   P7  a slot that nobody has written on is FREE
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,7 @@ struct PageView {
   std::uint32_t used = 0;
   std::uint32_t freelist = kNoSlot;
   std::uint32_t remote_head = kNoSlot;
+  std::uint32_t fresh = 0;  // bit per slot
 };
 
 struct PageCounts {
@@ -100,10 +102,18 @@ constexpr Broken p5_used_is_what_is_out(const PageView& page) noexcept {
   return law("P5", count_states(page).used() == page.used);
 }
 
+constexpr Broken p7_fresh_slots_are_free(const PageView& page) noexcept {
+  for (std::uint32_t slot = 0; slot < 32 && page.fresh >> slot != 0; ++slot) {
+    if ((page.fresh >> slot & 1) == 0) continue;
+    if (slot >= page.capacity || entry_kind(page.entries[slot]) != kEntryFree) return "P7";
+  }
+  return kHolds;
+}
+
 constexpr Broken first_broken_page_law(const PageView& page) noexcept {
   return first_broken(p2_freelist_is_sound(page), p3_remote_stack_is_sound(page),
                       p1_carved_adds_up(page), p4_uncarved_slots_are_free(page),
-                      p5_used_is_what_is_out(page));
+                      p5_used_is_what_is_out(page), p7_fresh_slots_are_free(page));
 }
 
 // What a free reads, of one unit.

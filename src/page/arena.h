@@ -85,9 +85,11 @@ class Arena {
     return page_table_.reach(platform, slabs * kPageBytesPerSlab) &&
            entry_table_.reach(platform, slabs * kEntryBytesPerSlab);
   }
-  // Requires: open_tables(slab) succeeded, and the superslab is committed.
+  // Requires: open_tables(slab) succeeded, and the superslab is committed. One before it may still
+  // be waiting for the system: there never was a page there.
   void put_in_use(SlabIndex slab) noexcept {
-    in_use_.store_relaxed((std::size_t{slab.value()} + 1) << Geometry::kSuperslabShift);
+    const std::size_t bytes = (std::size_t{slab.value()} + 1) << Geometry::kSuperslabShift;
+    if (in_use_.load_relaxed() < bytes) in_use_.store_relaxed(bytes);  // writers hold the lock
   }
   bool exists() const noexcept { return bytes_ != 0; }
   std::uintptr_t base() const noexcept { return base_; }

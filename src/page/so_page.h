@@ -43,14 +43,14 @@ struct alignas(128) SoPage {
 
   // First cache line: read by every free, written only when the page changes hands.
   typename C::World::template atomic<Context<C>*> owner{nullptr};
-  std::uintptr_t base = 0;       // address of slot 0
-  std::uint64_t reciprocal = 0;  // of block_size
-  Entry* entries = nullptr;      // one per slot
+  std::uintptr_t base = 0;          // address of slot 0
+  std::uint64_t reciprocal = 0;     // of block_size
+  Entry* entries = nullptr;         // one per slot
   Magazine<C>* magazine = nullptr;  // the owner's, for this bin
   std::uint32_t block_size = 0;     // bytes
-  std::uint32_t head = 0;        // unit number of the page's first unit
-  SlabIndex slab_ref{};          // the superslab that the page belongs to
-  std::uint16_t capacity = 0;    // slots
+  std::uint32_t head = 0;           // unit number of the page's first unit
+  SlabIndex slab_ref{};             // the superslab that the page belongs to
+  std::uint16_t capacity = 0;       // slots
   std::uint16_t bin = 0;
   std::uint8_t class_idx = 0;
 
@@ -64,7 +64,10 @@ struct alignas(128) SoPage {
   typename C::World::template atomic<std::uint32_t> purged{0};
   std::uint16_t used_at_purge = kNever;
   std::uint32_t taken_in = 0;
-  std::uint32_t next = kNoPage;                  // partial list, by head unit
+  // Bit k: nobody has written on slot k since its memory came from the system. Only of bins of
+  // large blocks; a slot taken is none of them any more, so that none is ever in a magazine.
+  std::uint32_t fresh = 0;
+  std::uint32_t next = kNoPage;  // partial list, by head unit
   std::uint32_t prev = kNoPage;
 
   // Pushed to by other contexts.
@@ -75,6 +78,10 @@ struct alignas(128) SoPage {
   static constexpr std::uint16_t kNever = 0xFFFF;
 
   bool has_free_slot() const noexcept { return used < capacity; }
+  // Of the slot that is taken next. Those not carved yet are all fresh, or none is.
+  bool next_slot_is_fresh() const noexcept {
+    return fresh != 0 && (fresh >> (freelist == kNoSlot ? carved : freelist) & 1) != 0;
+  }
   void* slot_address(std::uint32_t slot) const noexcept {
     return reinterpret_cast<void*>(base + std::size_t{slot} * block_size);
   }

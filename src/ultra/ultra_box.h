@@ -20,24 +20,29 @@ class UltraBox {
   struct Refilled {
     void* block;  // nullptr: the cold box gave no page
     TakePath path;
+    bool fresh = false;  // nobody has written on it since it came from the system: it is zero
   };
 
-  // Takes one LIVE block for the caller and CACHED ones for the magazine, all from one page.
+  // Takes one LIVE block for the caller and CACHED ones for the magazine, all from one page. Fresh
+  // slots stay: what is in a magazine is handed out by the hot path, which could not tell.
   // Requires: the magazine is empty (it may be closed).
-  static Refilled refill(Hot& hot, Magazine<C>& magazine, BinIndex bin,
-                         std::size_t most) noexcept {
+  static Refilled refill(Hot& hot, Magazine<C>& magazine, BinIndex bin, std::size_t most) noexcept {
     const typename Hot::Source source = hot.page_to_take_from(bin);
     if (source.page == nullptr) return {nullptr, source.path};
     Page& page = *source.page;
+    const bool fresh = page.next_slot_is_fresh();
+    void* const block = page.slot_address(hot.take(page, kEntryLive));
     const std::uint32_t available = static_cast<std::uint32_t>(page.capacity - page.used);
-    fill(hot, page, magazine, most < available - 1 ? most : available - 1);
-    return {page.slot_address(hot.take(page, kEntryLive)), source.path};
+    fill(hot, page, magazine, most < available ? most : available);
+    return {block, source.path, fresh};
   }
 
-  // Moves `count` slots of the page into the magazine. Requires: there are as many.
+  // Moves `count` slots of the page into the magazine, or those that come before the first fresh
+  // one. Requires: there are as many.
   static void fill(Hot& hot, Page& page, Magazine<C>& magazine, std::size_t count) noexcept {
     MagazinePlace<C>* top = magazine.top;
     for (MagazinePlace<C>* const end = top + count; top != end; ++top) {
+      if (page.next_slot_is_fresh()) break;
       const std::uint16_t slot = hot.take(page, kEntryInMagazine<C>);
       *top = make_place<C>(page.slot_address(slot), &page.entries[slot]);
     }

@@ -1,6 +1,7 @@
 // Where one size ends and the next begins: which sizes a block may be freed with, when realloc
 // leaves a block where it is and what it asks for, which heap serves an alignment.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <cstring>
 #include <memory>
@@ -206,6 +207,59 @@ TEST_F(SizesOf, ALargeBlockIsZeroedByTheSystem) {
   EXPECT_EQ(zeroed, first) << "the cached one";
   EXPECT_EQ(heap.platform().calls(Call::kPurge), purges + 1);
   EXPECT_EQ(std::vector<char>(zeroed, zeroed + kMiB), std::vector<char>(kMiB));
+}
+
+// Of calloc's small blocks: how many system pages have memory, of whole ones in the block.
+std::size_t pages_there(const void* p, std::size_t n) {
+  std::vector<unsigned char> there(n / 4096 + 2);
+  const std::uintptr_t first = ClientPtr(p).address() / 4096 * 4096;
+  EXPECT_EQ(mincore(reinterpret_cast<void*>(first), n, there.data()), 0);
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < n / 4096; ++i) count += there[i] & 1;
+  return count;
+}
+
+template <class C>
+class Zeroed : public ::testing::Test {};
+using BothFlavours = ::testing::Types<Full, FullPerf>;
+TYPED_TEST_SUITE(Zeroed, BothFlavours);
+
+TYPED_TEST(Zeroed, FreshMemoryIsNotTouchedWhateverElseIsAllocated) {
+  Heap<TypeParam> heap;
+  for (const std::size_t n : {16 * kKiB, 40 * kKiB, 64 * kKiB, 200 * kKiB, kBlockMax}) {
+    for (int i = 0; i < 40; ++i) {
+      heap.take(n);  // neighbours come by malloc
+      const auto* const p = static_cast<const char*>(heap.allocator->allocate_zeroed(heap.ctx, n));
+      ASSERT_NE(p, nullptr);
+      EXPECT_EQ(pages_there(p, n), 0u) << n;
+    }
+  }
+  EXPECT_EQ(heap.audit(), nullptr);
+}
+
+// In every way in which a block can come back: over the magazine, over its page, with the page over
+// the cold box, warm or purged, and where the system refuses to purge.
+TYPED_TEST(Zeroed, WhatWasWrittenOnIsZeroWhereverItComesFrom) {
+  for (const bool refuses : {false, true}) {
+    Heap<TypeParam> heap;
+    const std::size_t n = 48 * kKiB;
+    for (int round = 0; round < 6; ++round) {
+      std::vector<void*> blocks;
+      for (int i = 0; i < 100; ++i) {
+        void* const p = i % 3 == 0 ? heap.take(n) : heap.allocator->allocate_zeroed(heap.ctx, n);
+        if (i % 3 != 0) {
+          ASSERT_EQ(std::memcmp(p, std::vector<char>(n).data(), n), 0) << round << " " << i;
+        }
+        std::memset(p, 0xA5, n);
+        blocks.push_back(p);
+      }
+      for (void* const p : blocks) heap.give(p);
+      if (refuses) heap.platform().fail_after(Call::kPurge, 0);
+      if (round % 2 == 1) heap.allocator->trim(heap.ctx);
+      heap.platform().stop_failing();
+    }
+    EXPECT_EQ(heap.audit(), nullptr);
+  }
 }
 
 }  // namespace

@@ -22,12 +22,31 @@ class EarlyPlatform : public FakePlatform {
  public:
   std::uint64_t now = 0;
   std::function<void()> meanwhile;
-  std::set<const void*> purged;  // page by page
+  std::function<void()> at_each_call;  // that may take long
+  std::set<const void*> purged;        // page by page
   std::uint64_t clock_ms() noexcept { return now; }
   bool purge(void* at, std::size_t bytes) noexcept {
     for (std::size_t i = 0; i < bytes; i += 4096) purged.insert(static_cast<char*>(at) + i);
     if (meanwhile) std::exchange(meanwhile, nullptr)();
+    say();
     return FakePlatform::purge(at, bytes);
+  }
+  bool commit(void* at, std::size_t bytes) noexcept {
+    say();
+    return FakePlatform::commit(at, bytes);
+  }
+  bool guard(void* at, std::size_t bytes) noexcept {
+    say();
+    return FakePlatform::guard(at, bytes);
+  }
+  bool unguard(void* at, std::size_t bytes) noexcept {
+    say();
+    return FakePlatform::unguard(at, bytes);
+  }
+
+ private:
+  void say() {
+    if (at_each_call) at_each_call();
   }
 };
 template <class G>
@@ -116,6 +135,63 @@ TEST(ColdPurge, SuperslabsNotInUseAreNotLookedAt) {
   box.cold.for_each_lent_page_locked([&](BinIndex, const auto*, std::size_t) { ++visits; });
   box.cold.unlock_after_fork();
   EXPECT_EQ(visits, 0);
+}
+
+// The record of another bin's superslab leads nowhere: whoever followed it would crash.
+TEST(ColdFree, ASuperslabThatServedTheBinIsFoundWithoutLookingAtOthers) {
+  Box<EarlySmall> box;
+  SoPage<EarlySmall>* const mine = box.borrow(64);
+  const auto others = box.borrow_many(256, 20);
+  retire(box.cold, *mine);
+  for (SoPage<EarlySmall>* page : others) retire(box.cold, *page);
+  const SlabIndex newest = others.back()->slab_ref;
+  ASSERT_EQ(box.cold.tier_of(newest), Tier::kFree);
+  box.cold.record_for_test(newest).next = 0x7FFFFFFF;
+  EXPECT_EQ(box.borrow(64)->slab_ref, mine->slab_ref);
+}
+
+// Superslabs without warm pages are none of its business, however many there are.
+TEST(ColdPurge, LooksOnlyAtSuperslabsWithWarmPages) {
+  Box<EarlySmall> box;
+  const auto pages = box.borrow_many(64, 40);
+  retire(box.cold, *pages[20]);
+  const SlabIndex cold = pages[30]->slab_ref;
+  box.cold.record_for_test(cold).warm_pages = 3;  // which it is not: nobody was told
+  EXPECT_EQ(box.cold.trim(), 4096u);
+  EXPECT_EQ(box.cold.record_for_test(cold).warm_pages, 3u);
+  box.cold.record_for_test(cold).warm_pages = 0;
+}
+
+// Whoever wants a page meanwhile does not wait for the system.
+TEST(ColdLock, IsNotHeldWhileTheSystemIsAsked) {
+  Box<EarlyFull> box;
+  int asked = 0;
+  const auto look = [&] {
+    ++asked;
+    ASSERT_TRUE(box.cold.try_lock());
+    box.cold.unlock_after_fork();
+  };
+  const auto retire_all = [&](const auto& pages) {
+    for (SoPage<EarlyFull>* page : pages) retire(box.cold, *page);
+  };
+  box.platform.at_each_call = look;
+  retire_all(box.borrow_many(64, kFullPages));
+  EXPECT_GT(std::exchange(asked, 0), 0) << "a new superslab";
+  retire_all(box.borrow_many(48 * 1024, 2));
+  EXPECT_GT(std::exchange(asked, 0), 0) << "another bin's, with its guards";
+  box.cold.trim();
+  EXPECT_GT(std::exchange(asked, 0), 0) << "trim";
+  box.limit.set({1, LimitBytes::kNone});
+  const auto pages = box.borrow_many(64, 3);
+  asked = 0;
+  retire_all(pages);
+  EXPECT_GT(std::exchange(asked, 0), 0) << "what comes back above the soft limit";
+  box.limit.set({LimitBytes::kNone, LimitBytes::kNone});
+  retire_all(box.borrow_many(64, 3));
+  box.limit.set({1, LimitBytes::kNone});
+  asked = 0;
+  box.borrow(80);
+  EXPECT_GT(std::exchange(asked, 0), 0) << "the refill that crosses it";
 }
 
 TEST(ColdPurge, MoreSuperslabsThanOneBatchHolds) {

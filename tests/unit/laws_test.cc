@@ -197,6 +197,12 @@ TEST(PlainViews, RemoteStack) {
   EXPECT_STREQ(laws::p3_remote_stack_is_sound({entries, 3, 3, 3, kNoSlot, 2}), "P3");
 }
 
+TEST(PlainViews, FreshSlots) {
+  EXPECT_EQ(laws::p7_fresh_slots_are_free({kEntries, 4, 3, 1, 1, kNoSlot, 0xE}), kHolds);
+  EXPECT_STREQ(laws::p7_fresh_slots_are_free({kEntries, 4, 3, 1, 1, kNoSlot, 0x1}), "P7");
+  EXPECT_STREQ(laws::p7_fresh_slots_are_free({kEntries, 4, 3, 1, 1, kNoSlot, 0x10}), "P7");
+}
+
 TEST(PlainViews, PartialList) {
   std::array<laws::OwnedPage, 3> pages{{{PageFlag::kPartial, 1, 4, 1, laws::kNone},
                                         {PageFlag::kPartial, 0, 4, laws::kNone, 0},

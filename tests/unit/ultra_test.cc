@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <set>
 #include <vector>
 
@@ -30,7 +31,8 @@ class Ultra : public ::testing::Test {
   UltraCache<C>& cache() { return boxes_.context->ultra; }
   SoCtx<C>& so() { return boxes_.context->so; }
   void* refill(BinIndex bin, TakePath due) {
-    const auto got = Box::refill(hot_, cache().magazine(bin), bin, cache().magazine(bin).capacity() / 2);
+    const auto got =
+        Box::refill(hot_, cache().magazine(bin), bin, cache().magazine(bin).capacity() / 2);
     EXPECT_EQ(got.path, due);
     return got.block;
   }
@@ -56,8 +58,10 @@ TYPED_TEST(Ultra, ARefillTakesHalfAMagazineAndOneBlockFromOnePage) {
     void* const block = this->refill(bin, TakePath::kRefill);
     ASSERT_NE(block, nullptr);
     Magazine<TypeParam>& magazine = this->cache().magazine(bin);
+    const bool fresh = info.block_size >= TypeParam::Geometry::kFreshBytes;
     const std::size_t due =
-        std::min<std::size_t>(info.magazine_capacity / 2, info.capacity - std::size_t{1});
+        fresh ? 0
+              : std::min<std::size_t>(info.magazine_capacity / 2, info.capacity - std::size_t{1});
     EXPECT_EQ(magazine.size(), due) << "bin " << b;
     EXPECT_EQ(this->state_of(block), SlotState::kLive);
     std::set<void*> distinct{block};
@@ -69,6 +73,27 @@ TYPED_TEST(Ultra, ARefillTakesHalfAMagazineAndOneBlockFromOnePage) {
     EXPECT_EQ(distinct.size(), due + 1);
     EXPECT_EQ(this->so().classes[b].current->used, due + 1);
   }
+}
+
+// What nobody has written on stays with its page; what comes back to it does not.
+TYPED_TEST(Ultra, ARefillLeavesFreshSlotsWithTheirPage) {
+  const BinIndex bin = bin_of<TypeParam>(TypeParam::Geometry::kBlockMax);
+  this->cache().open(bin);
+  Magazine<TypeParam>& magazine = this->cache().magazine(bin);
+  const auto slot_of_block = [&](void* block) {
+    const SoPage<TypeParam>& page = *this->so().classes[bin.value()].current;
+    return static_cast<std::uint32_t>((ClientPtr(block).address() - page.base) / page.block_size);
+  };
+  void* const first = this->refill(bin, TakePath::kRefill);
+  void* const second = this->refill(bin, TakePath::kCurrent);
+  ASSERT_NE(this->refill(bin, TakePath::kCurrent), nullptr);  // keeps the page
+  SoPage<TypeParam>& page = *this->so().classes[bin.value()].current;
+  EXPECT_EQ(std::popcount(page.fresh), page.capacity - 3);
+  EXPECT_EQ(page.fresh >> slot_of_block(first) & 1, 0u);
+  this->hot_.give(page, slot_of_block(first));
+  this->hot_.give(page, slot_of_block(second));
+  EXPECT_EQ(this->refill(bin, TakePath::kCurrent), second);
+  EXPECT_EQ(magazine.size(), 1u) << "the one that came back before it";
 }
 
 TYPED_TEST(Ultra, ARefillNeverNeedsASecondPage) {
