@@ -150,11 +150,15 @@ class Allocator {
   void* allocate_v1(Ctx& ctx, BinIndex bin) noexcept;
   void* allocate_large(Ctx* ctx, std::size_t n, std::size_t alignment, Contents contents) noexcept;
 
-  void deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot) noexcept;
+  void deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot,
+                        const FaultContext& call) noexcept;
   void deallocate_remote(Ctx* ctx, Page& page, std::uint32_t slot,
                          const FaultContext& call) noexcept;
   void deallocate_foreign(Ctx* ctx, void* p, const char* operation) noexcept;
   void cache_v1_block(Ctx& ctx, void* p, const BlockView& view, const char* operation) noexcept;
+  [[noreturn]] void fail_freed_twice(Ctx* ctx, const Page& page, const FaultContext& call) noexcept;
+  static void expect_mine(const Ctx& ctx, const Page& page, std::uint32_t slot, EntryBits kind,
+                          const char* operation) noexcept;
   void give_to_page(Ctx& ctx, Page& page, std::uint32_t slot) noexcept;
   void give_back(Ctx& ctx, Page& page, std::uint32_t slot) noexcept;
   static void count_given_back(Ctx& ctx, std::uint8_t size_class, GivePath path) noexcept;

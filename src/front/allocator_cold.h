@@ -84,8 +84,7 @@ void Allocator<C>::set_up_holding(Ctx& ctx) noexcept {
   ctx.ultra.set_hidden(policy.count || policy.every_call_slow || ctx.ebbing());
   for (std::size_t b = 0; b < Sizes::kBins; ++b) {
     const std::uint8_t size_class = Sizes::info(BinIndex(static_cast<std::uint8_t>(b))).size_class;
-    ctx.so.classes[b].max_partial =
-        ctx.ebbing() ? 0 : policy.classes[size_class].max_partial;
+    ctx.so.classes[b].max_partial = ctx.ebbing() ? 0 : policy.classes[size_class].max_partial;
   }
 }
 
@@ -265,6 +264,25 @@ std::size_t Allocator<C>::purge() noexcept {
   const std::size_t after = limit_.held_by(Holder::kPages);
   const std::size_t small = arena_.exists() ? cold_.trim() : 0;
   return unused + (before > after ? before - after : 0) + small + v1_.trim() + large_.trim();
+}
+
+template <class C>
+void Allocator<C>::fail_freed_twice(Ctx* ctx, const Page& page, const FaultContext& call) noexcept {
+  BlockView view = locate_in_page(page, page, ClientPtr(call.pointer));
+  view.fault = Fault::kDoubleFree;
+  fail(ctx, reinterpret_cast<void*>(call.pointer), call.operation, view);
+}
+
+// Of a slot that is about to go back to its page: the hot path pushes without an exchange, so both
+// may have changed since it looked.
+template <class C>
+void Allocator<C>::expect_mine(const Ctx& ctx, const Page& page, std::uint32_t slot, EntryBits kind,
+                               const char* operation) noexcept {
+  if constexpr (C::kMitigations.check_frees) {
+    const EntryBits entry = page.entries[slot].load_relaxed();  // relaxed: under the lock
+    const bool mine = page.owner.load_relaxed() == &ctx && entry_kind(entry) == kind;
+    if (HAKMEM_UNLIKELY(!mine)) report_raced_double_free(page, slot, operation);
+  }
 }
 
 // Lock order: contexts, learn, policy, cold, v1, large.

@@ -156,17 +156,32 @@ void Allocator<C>::deallocate_slow(Ctx* ctx, void* p, const char* operation) noe
   Page& page = arena_.head_of(*unit);
   const BlockView view = locate_in_page(*unit, page, ClientPtr(p));
   if (HAKMEM_UNLIKELY(view.fault != Fault::kNone)) fail(ctx, p, operation, view);
+  const FaultContext call{operation, ClientPtr(p).address(), 0, 0};
   if (ctx != nullptr && page.owner.load_relaxed() == ctx) {  // relaxed: as on the hot path
-    deallocate_local(*ctx, page, view.slot);
+    deallocate_local(*ctx, page, view.slot, call);
   } else {
-    deallocate_remote(ctx, page, view.slot, {operation, ClientPtr(p).address(), 0, 0});
+    deallocate_remote(ctx, page, view.slot, call);
   }
 }
 
+// Another thread may be freeing the same block. The slot is claimed before the lock is taken: from
+// then on the other is stopped, and nobody can drain the block or retire its page. What has become
+// of both until then shows under the lock.
 template <class C>
-void Allocator<C>::deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot) noexcept {
+void Allocator<C>::deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot,
+                                    const FaultContext& call) noexcept {
+  if constexpr (C::kMitigations.check_frees) {
+    EntryBits live = kEntryLive;
+    // relaxed: one of several finds LIVE; the block itself stays with this thread
+    if (HAKMEM_UNLIKELY(!page.entries[slot].cas_relaxed(live, kEntryCached))) {
+      fail_freed_twice(&ctx, page, call);
+    }
+  }
   const LockGuard<C> working(ctx.lock);
   prepare(ctx);
+  const bool still_mine = page.owner.load_relaxed() == &ctx &&  // relaxed: under the lock
+                          page.entries[slot].load_relaxed() == kEntryInMagazine<C>;
+  if (HAKMEM_UNLIKELY(!still_mine)) fail_freed_twice(&ctx, page, call);
   const BinIndex bin(static_cast<std::uint8_t>(page.bin));
   auto& stats = ctx.stats.by_class[page.class_idx];
   if (ctx.counting()) stats.free_calls.add();
@@ -183,7 +198,6 @@ void Allocator<C>::deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot) no
       return give_to_page(ctx, page, slot);
     }
   }
-  if constexpr (C::kMitigations.check_frees) page.entries[slot].store_relaxed(kEntryCached);
   *magazine.top++ = make_place<C>(page.slot_address(slot), &page.entries[slot]);
   if (ctx.counting()) stats.free_current.add();
 }
@@ -223,9 +237,11 @@ void Allocator<C>::flush(Ctx& ctx, Magazine<C>& magazine, std::size_t count) noe
       return;
     }
     Page& page = arena_.page(unit->head);
+    const std::uint32_t slot = slot_of(page, place);
+    expect_mine(ctx, page, slot, kEntryCached, "flush");
     const std::uint8_t size_class = page.class_idx;
     const BinIndex bin(static_cast<std::uint8_t>(page.bin));
-    const GivePath path = hot_box.give(page, slot_of(page, place));
+    const GivePath path = hot_box.give(page, slot);
     if (HAKMEM_UNLIKELY(counting)) count_given_back(ctx, size_class, path);
     if (HAKMEM_UNLIKELY(learning)) note_given(ctx, page, bin, path);
   });
@@ -233,6 +249,7 @@ void Allocator<C>::flush(Ctx& ctx, Magazine<C>& magazine, std::size_t count) noe
 
 template <class C>
 void Allocator<C>::give_back(Ctx& ctx, Page& page, std::uint32_t slot) noexcept {
+  expect_mine(ctx, page, slot, kEntryRemote, "remote-drain");
   const std::uint8_t size_class = page.class_idx;
   const BinIndex bin(static_cast<std::uint8_t>(page.bin));
   const GivePath path = hot(ctx).give(page, slot);
@@ -253,18 +270,12 @@ template <class C>
 void Allocator<C>::deallocate_remote(Ctx* ctx, Page& page, std::uint32_t slot,
                                      const FaultContext& call) noexcept {
   std::uint32_t head = kNoSlot;
-  if (HAKMEM_UNLIKELY(!mark_remote(page, slot, &head))) {
-    BlockView view = locate_in_page(page, page, ClientPtr(call.pointer));
-    view.fault = Fault::kDoubleFree;
-    fail(ctx, reinterpret_cast<void*>(call.pointer), call.operation, view);
-  }
+  if (HAKMEM_UNLIKELY(!mark_remote(page, slot, &head))) fail_freed_twice(ctx, page, call);
   const std::uint8_t size_class = page.class_idx;
   const std::size_t bytes = page.block_size;
   Ctx* const owner = page.owner.load_relaxed();  // relaxed: a page with a live block stays owned
-  if constexpr (C::kMitigations.check_frees) {
-    // It was freed by its owner too, and the page is empty and gone.
-    if (HAKMEM_UNLIKELY(owner == nullptr)) report_raced_double_free(page, slot, call.operation);
-  }
+  // It was freed by its owner too, and the page is empty and gone.
+  if (HAKMEM_UNLIKELY(owner == nullptr)) report_raced_double_free(page, slot, call.operation);
   post(arena_, owner->pending, page, slot, head);
   if (ctx != nullptr && ctx->counting()) {
     ctx->stats.by_class[size_class].free_calls.add();
@@ -304,16 +315,11 @@ void Allocator<C>::deallocate_foreign(Ctx* ctx, void* p, const char* operation) 
 template <class C>
 void Allocator<C>::cache_v1_block(Ctx& ctx, void* p, const BlockView& view,
                                   const char* operation) noexcept {
-  auto* const entry = v1_.entry_of(ClientPtr(p));
-  if constexpr (C::kMitigations.check_frees) {
-    // Another thread may be freeing the same block; what is refused is left as it was.
-    EntryBits live = kEntryLive;
-    // relaxed: one of several finds LIVE; the block itself stays with this thread
-    if (entry == nullptr || !entry->cas_relaxed(live, kEntryCached)) {
-      BlockView twice = view;
-      twice.fault = Fault::kDoubleFree;
-      fail(&ctx, p, operation, twice);
-    }
+  auto* const entry = v1_.cache(ClientPtr(p));
+  if (HAKMEM_UNLIKELY(entry == nullptr)) {  // another thread freed the same block meanwhile
+    BlockView twice = view;
+    twice.fault = Fault::kDoubleFree;
+    fail(&ctx, p, operation, twice);
   }
   if (ctx.counting()) {
     ctx.stats.by_class[view.size_class].free_calls.add();

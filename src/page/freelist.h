@@ -1,5 +1,7 @@
 // The page's LIFO freelist of slot numbers, kept in the slot entries. Owner only.
 // Ensures after each call: law P1 (freelist + used = carved), P2 (acyclic, in range, FREE).
+// Flavours with checks demand that what is taken is FREE and what is given is not: a block freed
+// twice at the same moment by two threads is found here before it is handed out twice.
 #pragma once
 
 #include <array>
@@ -7,9 +9,21 @@
 
 #include "base/attributes.h"
 #include "base/rng.h"
+#include "page/locate.h"
 #include "page/so_page.h"
 
 namespace hakmem {
+
+template <class C>
+HAKMEM_ALWAYS_INLINE void expect_free(const SoPage<C>& page, std::uint32_t slot) noexcept {
+  if constexpr (C::kMitigations.check_frees) {
+    if (HAKMEM_UNLIKELY(slot >= page.capacity)) report_corruption("freelist", page.base);
+    // relaxed: FREE entries are the owner's
+    if (HAKMEM_UNLIKELY(entry_kind(page.entries[slot].load_relaxed()) != kEntryFree)) {
+      report_raced_double_free(page, slot, "take");
+    }
+  }
+}
 
 // Puts the next `carve_batch` slots on the freelist, in random order where the flavour asks for it,
 // so that a page's memory is touched piece by piece and neighbours are not predictable.
@@ -32,6 +46,7 @@ HAKMEM_NOINLINE void carve_owner_only(SoPage<C>& page, Rng& rng) noexcept {
   }
   std::uint16_t next = page.freelist;
   for (std::uint32_t i = count; i-- > 0;) {
+    expect_free(page, order[i]);
     page.entries[order[i]].store_relaxed(free_entry(next));  // relaxed: owner only
     next = order[i];
   }
@@ -45,6 +60,7 @@ template <class C>
 std::uint16_t take_slot_owner_only(SoPage<C>& page, EntryBits taken, Rng& rng) noexcept {
   if (HAKMEM_UNLIKELY(page.freelist == kNoSlot)) carve_owner_only(page, rng);
   const std::uint16_t slot = page.freelist;
+  expect_free(page, slot);
   auto& entry = page.entries[slot];
   page.freelist = entry_link(entry.load_relaxed());  // relaxed: FREE entries are the owner's
   entry.store_relaxed(taken);
@@ -55,6 +71,13 @@ std::uint16_t take_slot_owner_only(SoPage<C>& page, EntryBits taken, Rng& rng) n
 // Requires: the slot is not on the freelist, used > 0.
 template <class C>
 void give_slot_owner_only(SoPage<C>& page, std::uint32_t slot) noexcept {
+  if constexpr (C::kMitigations.check_frees) {
+    // relaxed: owner only
+    const EntryBits entry = page.entries[slot].load_relaxed();
+    if (HAKMEM_UNLIKELY(entry_kind(entry) == kEntryFree)) {
+      report_raced_double_free(page, slot, "give");
+    }
+  }
   page.entries[slot].store_relaxed(free_entry(page.freelist));  // relaxed: owner only
   page.freelist = static_cast<std::uint16_t>(slot);
   --page.used;

@@ -2,8 +2,10 @@
 // any address within the arena is allowed, of pages in use, retired or never used.
 #pragma once
 
+#include "base/attributes.h"
 #include "base/bits.h"
 #include "page/so_page.h"
+#include "report/report.h"
 
 namespace hakmem {
 
@@ -47,6 +49,17 @@ BlockView locate_in_page(const SoPage<C>& unit, const SoPage<C>& head, ClientPtr
   const bool live = q.fraction < unit.reciprocal && view.state == SlotState::kLive;
   view.fault = live ? Fault::kNone : classify(unit, head, p, q);
   return view;
+}
+
+// A block was freed while it was being freed: its slot is not what whoever has it in hand left it.
+// The owner's own free uses no exchange, so another thread's may come in between its two steps.
+template <class C>
+[[noreturn]] HAKMEM_COLD void report_raced_double_free(const SoPage<C>& page, std::uint32_t slot,
+                                                       const char* operation) noexcept {
+  const ClientPtr p(page.slot_address(slot));
+  BlockView view = locate_in_page(page, page, p);
+  view.fault = Fault::kDoubleFree;
+  report_fault({operation, p.address(), 0, 0}, view);
 }
 
 }  // namespace hakmem

@@ -31,16 +31,6 @@ struct PendingPages {
   bool empty() const noexcept { return head.load_relaxed() == SoPage<C>::kNoPage; }
 };
 
-// The owner's own free, which uses no exchange, came in between another thread's two steps.
-template <class C>
-[[noreturn]] HAKMEM_COLD void report_raced_double_free(const SoPage<C>& page, std::uint32_t slot,
-                                                       const char* operation) noexcept {
-  const ClientPtr p(page.slot_address(slot));
-  BlockView view = locate_in_page(page, page, p);
-  view.fault = Fault::kDoubleFree;
-  report_fault({operation, p.address(), 0, 0}, view);
-}
-
 // Links a slot that is REMOTE(before) to another head. By cas, so that an owner's free that raced
 // with this one is seen and not overwritten.
 template <class C>

@@ -63,11 +63,15 @@ class V1Heap {
     return view;
   }
 
-  // The entry of a slot that was handed out, else nullptr. Valid while the block is live or cached.
-  Entry* entry_of(ClientPtr p) noexcept {
+  // Parks a block in the front cache: LIVE becomes CACHED. Its entry, valid until it comes back, or
+  // nullptr: it was no live block, and is left as it was.
+  Entry* cache(ClientPtr p) noexcept {
     const LockGuard<C> guard(lock_);
     const Found found = find(p);
-    return found.place.run == nullptr ? nullptr : &found.place.run->entries[found.place.view.slot];
+    if (found.place.view.fault != Fault::kNone) return nullptr;
+    Entry& entry = found.place.run->entries[found.place.view.slot];
+    if constexpr (C::kMitigations.check_frees) entry.store_relaxed(kEntryCached);  // under the lock
+    return &entry;
   }
 
   // The front cache hands a parked block out: CACHED becomes LIVE. view.fault is kNone on success.

@@ -148,7 +148,7 @@ TYPED_TEST(V1Heap, ForeignPointersAreNotMine) {
        {std::uintptr_t{0}, std::uintptr_t{16}, ClientPtr(&local).address(), ~std::uintptr_t{0},
         ~std::uintptr_t{15}, std::uintptr_t{1} << 63, base - 16}) {
     EXPECT_EQ(this->heap_.deallocate(ClientPtr(address)).fault, Fault::kNotMine) << address;
-    EXPECT_EQ(this->heap_.entry_of(ClientPtr(address)), nullptr);
+    EXPECT_EQ(this->heap_.cache(ClientPtr(address)), nullptr);
   }
 }
 
@@ -278,7 +278,6 @@ TYPED_TEST(V1Heap, ForkHooksHoldTheLock) {
   EXPECT_NE(this->take(this->first_bin()), nullptr);
 }
 
-// The front cache parks a block by writing its entry.
 template <class C>
 class V1HeapCached : public V1Heap<C> {};
 using CheckedConfigs = testing::Types<Production, Small>;
@@ -286,10 +285,10 @@ TYPED_TEST_SUITE(V1HeapCached, CheckedConfigs);
 
 TYPED_TEST(V1HeapCached, AParkedBlockIsNotFreeableButReleasable) {
   char* const p = this->take(this->first_bin());
-  auto* const entry = this->heap_.entry_of(ClientPtr(p));
+  auto* const entry = this->heap_.cache(ClientPtr(p));
   ASSERT_NE(entry, nullptr);
-  EXPECT_EQ(entry->load_relaxed(), kEntryLive);
-  entry->store_relaxed(kEntryCached);
+  EXPECT_EQ(entry->load_relaxed(), kEntryCached);
+  EXPECT_EQ(this->heap_.cache(ClientPtr(p)), nullptr) << "one of two that free it parks it";
   const BlockView view = this->heap_.deallocate(ClientPtr(p));
   EXPECT_EQ(view.fault, Fault::kDoubleFree);
   EXPECT_EQ(view.state, SlotState::kCached);
@@ -301,7 +300,7 @@ TYPED_TEST(V1HeapCached, AParkedBlockIsNotFreeableButReleasable) {
 
 TYPED_TEST(V1HeapCached, TakingAParkedBlockMakesItLive) {
   char* const p = this->take(this->first_bin());
-  this->heap_.entry_of(ClientPtr(p))->store_relaxed(kEntryCached);
+  ASSERT_NE(this->heap_.cache(ClientPtr(p)), nullptr);
   EXPECT_EQ(this->heap_.take_cached(ClientPtr(p)).fault, Fault::kNone);
   EXPECT_EQ(this->give(p), Fault::kNone);
 }
@@ -315,7 +314,8 @@ TYPED_TEST(V1HeapCached, ReleasingWhatIsNotParkedIsCorruption) {
 
 TYPED_TEST(V1HeapCached, AnEntryThatContradictsTheBitmapIsCorruption) {
   char* const p = this->take(this->first_bin());
-  auto* const entry = this->heap_.entry_of(ClientPtr(p));
+  auto* const entry = this->heap_.cache(ClientPtr(p));
+  entry->store_relaxed(kEntryLive);
   this->give(p);
   entry->store_relaxed(kEntryLive);
   EXPECT_EQ(this->give(p), Fault::kCorruption);
@@ -329,7 +329,7 @@ TEST(V1HeapPerf, GoesByTheBitmapWhateverTheEntrySays) {
   v1::V1Heap<Perf> heap;
   heap.init(platform, limit, budget);
   void* const p = heap.allocate(BinIndex(2));
-  heap.entry_of(ClientPtr(p))->store_relaxed(kEntryCached);
+  heap.cache(ClientPtr(p))->store_relaxed(kEntryCached);
   EXPECT_EQ(heap.deallocate(ClientPtr(p)).fault, Fault::kNone);
   EXPECT_EQ(heap.deallocate(ClientPtr(p)).fault, Fault::kDoubleFree);
   void* const q = heap.allocate(BinIndex(2));
