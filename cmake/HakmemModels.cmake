@@ -11,6 +11,9 @@ foreach(source IN LISTS model_sources)
   target_compile_options(${name} PRIVATE -O2)
   hakmem_add_test(${name} concurrency 300 ${name})
 endforeach()
+# Its threads are fibers; its allocator is over the real system's memory.
+target_sources(schedule_model PRIVATE "${root}/src/pal/linux.cc")
+target_link_libraries(schedule_model PRIVATE boost_context)
 
 file(GLOB spin_checks CONFIGURE_DEPENDS "${root}/models/concurrency/*_check.sh")
 foreach(source IN LISTS spin_checks)

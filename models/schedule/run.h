@@ -1,0 +1,335 @@
+// One run of a program on the whole allocator under one schedule, and what must hold of it:
+//
+//   - no block lies over one that is live, contents stay, zeroed memory is zero;
+//   - a program without misuse ends in no report;
+//   - of two frees of one block one ends in a report, at the latest when all is at rest;
+//   - nobody waits for ever;
+//   - at rest every law holds; and when everything is freed, no page, run or mapping is out.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "front/allocator_cold.h"
+#include "front/allocator_slow.h"
+#include "front/audit.h"
+#include "front/survey.h"
+#include "models/schedule/program.h"
+#include "models/schedule/schedule_world.h"
+#include "report/report.h"
+
+namespace hakmem::schedule {
+
+struct Schedule {
+  std::uint64_t seed = 1;
+  Strategy strategy = Strategy::kRandomWalk;
+  unsigned depth = 3;
+};
+
+// What report.h is told in a scheduled run.
+struct Reported {
+  static inline std::uintptr_t doubled = 0;  // the block that the program frees twice; 0: none
+  static inline bool right = false;          // it was about that
+  static inline std::string said;
+};
+
+// How a run may end before its threads do.
+inline constexpr const char* kReported = "reported";
+inline constexpr const char* kExcused = "excused";
+
+template <class C>
+class Run {
+ public:
+  // "" when all was right.
+  static std::string of(const Program& program, const Schedule& schedule) {
+    auto run = std::make_unique<Run>(program, schedule);
+    return run->go();
+  }
+
+  Run(const Program& program, const Schedule& schedule) : program_(program) {
+    Scheduler::instance().begin(schedule.seed, schedule.strategy, schedule.depth,
+                                40 * program.ops() + 1);
+    Reported::right = false;
+    Reported::doubled = 0;
+    Reported::said.clear();
+    model::NextPlatform::next_seed = schedule.seed;
+    allocator_ = std::make_unique<Allocator<C>>();
+    allocator_->init(default_policy());
+  }
+
+ private:
+  using Ctx = Context<C>;
+  enum class State : unsigned char { kEmpty, kBusy, kLive, kFreedOnce };
+  struct Cell {
+    State state = State::kEmpty;
+    unsigned char* p = nullptr;
+    std::size_t size = 0;
+    unsigned char mark = 0;
+  };
+
+  std::string go() {
+    Scheduler& scheduler = Scheduler::instance();
+    for (std::size_t t = 0; t < program_.threads.size(); ++t)
+      scheduler.add([this, t] { thread(t); });
+    std::string ended = scheduler.run();
+    if (ended.empty()) {
+      const bool forked = scheduler.alone();
+      scheduler.go_on();
+      scheduler.add([this, forked] { at_rest(forked); });
+      ended = scheduler.run();
+      if (ended.empty() && freed_twice_) return "a block was freed twice, and no report";
+    }
+    if (ended == kReported) return Reported::right ? "" : "a report: " + Reported::said;
+    return ended == kExcused ? "" : ended;
+  }
+
+  // ---- threads
+
+  void thread(std::size_t t) {
+    Ctx* ctx = allocator_->attach_context();
+    for (const Op& op : program_.threads[t]) {
+      if (op.kind == Kind::kRestart) {
+        if (ctx != nullptr) allocator_->park_context(*ctx);
+        ctx = allocator_->attach_context();
+      } else if (op.kind == Kind::kFork) {
+        fork(ctx);
+      } else {
+        step(ctx, op);
+      }
+    }
+    if (ctx != nullptr) allocator_->park_context(*ctx);
+  }
+
+  void step(Ctx* ctx, const Op& op) {
+    Cell& cell = cells_[op.cell];
+    switch (op.kind) {
+      case Kind::kMalloc:
+      case Kind::kCalloc:
+      case Kind::kAligned:
+        return allocate(ctx, cell, op);
+      case Kind::kFree:
+        if (cell.state == State::kLive) give(ctx, take_out(cell));
+        return;
+      case Kind::kRealloc:
+        return reallocate(ctx, cell, op.size);
+      case Kind::kUsable:
+        if (cell.state == State::kLive) usable(ctx, cell);
+        return;
+      case Kind::kTwice:
+        return free_twice(ctx, cell);
+      case Kind::kTrim:
+        allocator_->trim(ctx);
+        return;
+      case Kind::kPurge:
+        allocator_->purge();
+        return;
+      case Kind::kStats:
+        return look();
+      case Kind::kPolicy:
+        return flip(ctx, class_of_size(op.size));
+      case Kind::kCount:
+        allocator_->update_policy(ctx,
+                                  [](PolicySnapshot& policy) { policy.count = !policy.count; });
+        return;
+      case Kind::kLimit:
+        allocator_->set_limit({op.size * 64, LimitBytes::kNone});
+        return;
+      case Kind::kClock:
+        allocator_->platform().advance_clock_ms(ColdBox<C>::kDecayPeriodMs);
+        return;
+      default:
+        return;
+    }
+  }
+
+  void allocate(Ctx* ctx, Cell& cell, const Op& op) {
+    if (cell.state != State::kEmpty) return;
+    cell.state = State::kBusy;
+    std::size_t alignment = 16;
+    void* p = nullptr;
+    if (op.kind == Kind::kCalloc) {
+      p = allocator_->allocate_zeroed(ctx, op.size);
+    } else if (op.kind == Kind::kAligned) {
+      alignment = 256;
+      p = allocator_->allocate_aligned(ctx, alignment, op.size);
+    } else {
+      p = ctx == nullptr ? allocator_->allocate_slow(ctx, op.size)
+                         : allocator_->allocate(ctx, op.size);
+    }
+    if (p == nullptr) {
+      cell.state = State::kEmpty;
+      return;
+    }
+    if (reinterpret_cast<std::uintptr_t>(p) % alignment != 0) fail("a block is not aligned");
+    fill(cell, static_cast<unsigned char*>(p), op.size, op.kind == Kind::kCalloc);
+  }
+
+  // The block is the program's from here on.
+  void fill(Cell& cell, unsigned char* p, std::size_t size, bool zeroed) {
+    for (Cell& other : cells_) {
+      const bool out = other.state == State::kLive && &other != &cell;
+      if (out && p < other.p + other.size && other.p < p + size)
+        fail("a block lies over a live one");
+    }
+    handed_out(p);
+    if (!model::may_write<typename C::Platform>(p, size)) fail("a block lies in closed memory");
+    for (std::size_t i = 0; zeroed && i < size; ++i)
+      if (p[i] != 0) fail("zeroed memory is not zero");
+    cell.mark = ++marks_;
+    std::memset(p, cell.mark, size);
+    cell = {State::kLive, p, size, cell.mark};
+  }
+  Cell take_out(Cell& cell) {
+    const Cell block = cell;
+    cell.state = State::kEmpty;
+    check(block, block.size);
+    return block;
+  }
+  void check(const Cell& block, std::size_t bytes) {
+    for (std::size_t i = 0; i < bytes; ++i)
+      if (block.p[i] != block.mark) fail("the contents of a live block have changed");
+  }
+  void give(Ctx* ctx, const Cell& block) {
+    if (ctx != nullptr)
+      allocator_->deallocate(ctx, block.p);
+    else
+      allocator_->deallocate_slow(ctx, block.p, "free");
+  }
+
+  void reallocate(Ctx* ctx, Cell& cell, std::size_t n) {
+    if (cell.state != State::kLive) return;
+    const Cell block = take_out(cell);
+    cell.state = State::kBusy;
+    auto* const p = static_cast<unsigned char*>(allocator_->reallocate(ctx, block.p, n));
+    if (p == nullptr) {
+      cell = block;
+      return;
+    }
+    check({State::kLive, p, 0, block.mark}, n < block.size ? n : block.size);
+    fill(cell, p, n, false);
+  }
+
+  void usable(Ctx* ctx, Cell& cell) {
+    const Cell block = take_out(cell);
+    cell.state = State::kBusy;
+    const BlockView view = allocator_->locate_live(ctx, block.p, "malloc_usable_size");
+    if (view.block_size < block.size) fail("a block is smaller than what was asked for");
+    cell = block;
+  }
+
+  // The first of the two leaves the block where the second finds it. Once the block is somebody's
+  // anew, its second free can no longer be told from one of its new life.
+  void free_twice(Ctx* ctx, Cell& cell) {
+    const Cell block = cell;
+    const auto address = reinterpret_cast<std::uintptr_t>(cell.p);
+    if (cell.state == State::kLive && Reported::doubled == 0) {
+      check(block, block.size);
+      cell.state = State::kFreedOnce;
+      Reported::doubled = address;
+      give(ctx, block);
+      if (second_began_ && second_returned_) freed_twice_ = true;
+      first_returned_ = true;
+    } else if (cell.state == State::kFreedOnce) {
+      cell.state = State::kEmpty;
+      second_began_ = true;
+      give(ctx, block);
+      if (first_returned_) freed_twice_ = true;
+      second_returned_ = true;
+    }
+  }
+  void handed_out(const unsigned char* p) {
+    if (reinterpret_cast<std::uintptr_t>(p) != Reported::doubled || freed_twice_) return;
+    if (second_began_) Scheduler::instance().end(kExcused);
+    for (Cell& cell : cells_)
+      if (cell.state == State::kFreedOnce) cell.state = State::kEmpty;
+    Reported::doubled = 0;
+    first_returned_ = false;
+  }
+
+  void look() {
+    Survey survey;
+    Surveyor<C>(*allocator_).run(Patience::kWaits, survey);
+    allocator_->stats();
+  }
+  void flip(Ctx* ctx, std::uint8_t size_class) {
+    allocator_->update_policy(ctx, [=](PolicySnapshot& policy) {
+      policy.classes[size_class].v3 = !policy.classes[size_class].v3;
+    });
+  }
+
+  // The others stop where they are, as in the child.
+  void fork(Ctx* ctx) {
+    allocator_->fork_prepare();
+    Scheduler::instance().go_on_alone();
+    for (Cell& cell : cells_)
+      if (cell.state != State::kLive) cell.state = State::kEmpty;  // in the middle of something
+    allocator_->fork_child(ctx);
+  }
+
+  [[noreturn]] void fail(const char* what) { Scheduler::instance().end(what); }
+
+  // ---- when all threads have ended
+
+  void at_rest(bool forked) {
+    Ctx* const ctx = allocator_->attach_context();
+    obey("a law is broken at rest");
+    for (Cell& cell : cells_)
+      if (cell.state == State::kLive) give(ctx, take_out(cell));
+    if (ctx != nullptr) allocator_->park_context(*ctx);
+    allocator_->purge();
+    obey("a law is broken after everything was freed");
+    if (freed_twice_ || forked) return;
+    Survey survey;
+    Surveyor<C>(*allocator_).run(Patience::kWaits, survey);
+    if (survey.allocated() != 0) fail("blocks are lost");
+    if (allocator_->cold().totals().lent_bytes != 0) fail("pages are lost");
+  }
+  // A block that was freed twice may be in two places until that is found.
+  void obey(const char* what) {
+    const laws::Broken broken = audit(*allocator_);
+    if (broken == laws::kHolds || freed_twice_) return;
+    Reported::said = broken;
+    fail(what);
+  }
+
+  const Program& program_;
+  std::unique_ptr<Allocator<C>> allocator_;
+  std::array<Cell, kCells> cells_{};
+  unsigned char marks_ = 0;
+  bool first_returned_ = false;
+  bool second_began_ = false;
+  bool second_returned_ = false;
+  bool freed_twice_ = false;
+};
+
+}  // namespace hakmem::schedule
+
+namespace hakmem {
+
+// The reports of the allocator in a scheduled run: it is over. A program is one translation unit.
+void report_fault(const FaultContext& call, const BlockView& block) noexcept {
+  using schedule::Reported;
+  Reported::said = std::string(call.operation) + ", fault " + fault_code(block.fault);
+  // Where its page serves another layout by then, nothing tells that a block ever began there.
+  Reported::right = call.pointer == Reported::doubled && block.fault != Fault::kCorruption;
+  schedule::Scheduler::instance().end(schedule::kReported);
+}
+void report_corruption(const char* law, std::uintptr_t) noexcept {
+  schedule::Reported::said = law;
+  schedule::Reported::right = false;
+  schedule::Scheduler::instance().end(schedule::kReported);
+}
+void report_few_mappings(std::size_t, const char*) noexcept {}
+void report_warning(const char*) noexcept {}
+const char* fault_code(Fault fault) noexcept {
+  constexpr const char* kCodes[] = {"none",          "not-mine",        "double-free",
+                                    "interior-free", "misaligned-free", "invalid-free",
+                                    "size-mismatch", "freed-realloc",   "metadata-corruption"};
+  return kCodes[static_cast<std::size_t>(fault)];
+}
+
+}  // namespace hakmem
