@@ -5,10 +5,9 @@
 file(GLOB model_sources CONFIGURE_DEPENDS "${root}/models/concurrency/*_model.cc")
 foreach(source IN LISTS model_sources)
   cmake_path(GET source STEM name)
-  hakmem_test_program(${name} "${source}")
+  hakmem_test_program(${name} "${source}" LEVEL -O2)
   target_include_directories(${name} PRIVATE "${root}/src")
   target_compile_definitions(${name} PRIVATE "HAKMEM_SOURCE_DIR=\"${root}\"")
-  target_compile_options(${name} PRIVATE -O2)
   hakmem_add_test(${name} concurrency 300 ${name})
 endforeach()
 # Its threads are fibers; its allocator is over the real system's memory.

@@ -23,6 +23,12 @@ function(hakmem_needed_by label)
   endforeach()
 endfunction()
 
+set(hakmem_precompile ON)
+if(CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache")
+  set(hakmem_precompile OFF)
+endif()
+option(HAKMEM_PRECOMPILE "Precompile the headers that tests share" ${hakmem_precompile})
+
 # hakmem_add_test(NAME LABEL TIMEOUT COMMAND...)
 function(hakmem_add_test name label timeout)
   hakmem_needed_by(${label} ${ARGN})
@@ -41,17 +47,45 @@ function(hakmem_add_test name label timeout)
   endif()
 endfunction()
 
-# hakmem_test_program(TARGET SOURCE LIBRARIES...): a C++ program with exceptions on and the include roots of the tree.
-function(hakmem_test_program target source)
-  add_executable(${target} ${source})
+# hakmem_test_options(TARGET [LEVEL -On] LIBRARIES...): exceptions on and the include roots of the tree. -O1, but -O0 where
+# compiling takes longer than running; what ships is tested at -O2 through the libraries.
+function(hakmem_test_options target)
+  cmake_parse_arguments(PARSE_ARGV 1 options "" LEVEL "")
+  if(NOT options_LEVEL)
+    set(options_LEVEL -O1)
+  endif()
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}")
-  target_link_libraries(${target} PRIVATE ${ARGN} hakmem_flags Threads::Threads)
-  # Half the time to compile; what ships is tested at -O2 through the libraries.
+  target_link_libraries(${target} PRIVATE ${options_UNPARSED_ARGUMENTS} hakmem_flags Threads::Threads)
+  # The compiler's default, in programs and in the libraries that share their precompiled headers.
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
   if(NOT HAKMEM_COVERAGE)
-    target_compile_options(${target} PRIVATE -O1 -g1)
+    target_compile_options(${target} PRIVATE ${options_LEVEL} -g1)
   endif()
   if(HAKMEM_DEBUG)
     target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS)
+  endif()
+endfunction()
+
+# hakmem_test_program(TARGET SOURCE [LEVEL -On] LIBRARIES...)
+function(hakmem_test_program target source)
+  add_executable(${target} ${source})
+  hakmem_test_options(${target} ${ARGN})
+endfunction()
+
+# hakmem_test_library(TARGET HEADER SOURCES [LEVEL -On] LIBRARIES...): what programs of one kind share. hakmem_share_headers lets one of
+# them start with HEADER, precompiled. ccache cannot look into precompiled headers, and is the faster where it is used.
+function(hakmem_test_library target header sources)
+  add_library(${target} STATIC ${sources})
+  hakmem_test_options(${target} ${ARGN})
+  if(HAKMEM_PRECOMPILE)
+    target_precompile_headers(${target} PRIVATE "${header}")
+  endif()
+endfunction()
+
+function(hakmem_share_headers target library)
+  target_link_libraries(${target} PRIVATE ${library})
+  if(HAKMEM_PRECOMPILE)
+    target_precompile_headers(${target} REUSE_FROM ${library})
   endif()
 endfunction()
 

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "base/memory_limit.h"
 #include "cold/cold_box.h"
@@ -44,7 +45,9 @@ class Allocator {
   using Limit = typename C::Limit;
 
   constexpr Allocator() noexcept = default;
-  constexpr explicit Allocator(const Platform& platform) noexcept : platform_(platform) {}
+  constexpr explicit Allocator(const Platform& platform) noexcept
+    requires std::is_copy_constructible_v<Platform>
+      : platform_(platform) {}
 
   // Before init.
   void set_memory_options(const MemoryOptions& options) noexcept {

@@ -12,10 +12,8 @@
 #include "base/atomic.h"
 #include "cold/cold_box.h"
 #include "config/config.h"
-#include "front/allocator_cold.h"
-#include "front/allocator_slow.h"
-#include "front/audit.h"
 #include "pal/fake.h"
+#include "tests/support/instances.h"
 
 namespace hakmem::test {
 
@@ -125,3 +123,9 @@ inline PolicySnapshot counting_policy() {
 }
 
 }  // namespace hakmem::test
+
+HAKMEM_INSTANCES(extern template, hakmem::test::Small)
+HAKMEM_INSTANCES(extern template, hakmem::test::SmallPerf)
+HAKMEM_INSTANCES(extern template, hakmem::test::Watched)
+HAKMEM_INSTANCES(extern template, hakmem::test::Full)
+HAKMEM_INSTANCES(extern template, hakmem::test::FullPerf)
