@@ -96,17 +96,16 @@ function(hakmem_source_note source key out)
   set(${out} "${value}" PARENT_SCOPE)
 endfunction()
 
-# hakmem_sources_of(KIND OUT PATTERN): the sources of that kind of test that this build wants. ThreadSanitizer has nothing to
-# see in a program with one thread.
+# hakmem_sources_of(KIND OUT PATTERN): the sources of that kind of test that this build wants.
 function(hakmem_sources_of kind out pattern)
   file(GLOB sources CONFIGURE_DEPENDS "${pattern}")
   if(NOT kind IN_LIST HAKMEM_TEST_KINDS)
     set(sources "")
   endif()
-  if(HAKMEM_SANITIZE STREQUAL "thread")
+  if(HAKMEM_TESTS_WITH)
     foreach(source IN LISTS sources)
-      file(STRINGS "${source}" threads REGEX "std::j?thread|pthread_create|[( ]waits\\(" LIMIT_COUNT 1)
-      if(NOT threads)
+      file(STRINGS "${source}" found REGEX "${HAKMEM_TESTS_WITH}" LIMIT_COUNT 1)
+      if(NOT found)
         list(REMOVE_ITEM sources "${source}")
       endif()
     endforeach()
