@@ -8,9 +8,11 @@
 
 #include "entry/options.h"
 #include "entry/recorder.h"
+#include "entry/report_file.h"
 #include "entry/settings.h"
 #include "entry/stats_dump.h"
 #include "entry/stats_output.h"
+#include "pal/sandbox.h"
 #include "pal/start_gate.h"
 
 namespace hakmem::heap {
@@ -58,10 +60,13 @@ void register_hooks() noexcept {
 HAKMEM_COLD void start_slow() noexcept {
   Options options;
   const bool first = g_start.open([&options] {
+    LinuxPlatform::start();
+    start_report_file();
     PolicySnapshot policy = policy_from_environment();
     policy.every_call_slow = start_recording();
     g_allocator.set_limit(limits_from_environment());
     options = options_from_environment();
+    if (options.sandboxed) expect_sandbox();
     g_allocator.set_memory_options(options.memory);
     g_allocator.init(policy);
   });

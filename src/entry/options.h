@@ -25,6 +25,7 @@ struct StatsOutput {
 struct Options {
   StatsOutput stats{};
   MemoryOptions memory{};  // HAKMEM_THP, HAKMEM_PREFAULT
+  bool sandboxed = false;  // HAKMEM_SANDBOX: as if a filter had been announced (pal/sandbox.h)
 };
 
 Options options_from(const SettingsSource& source) noexcept;

@@ -3,11 +3,12 @@
 #pragma once
 
 #include <string.h>
-#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
 
+#include "pal/linux.h"
+#include "pal/system_call.h"
 #include "report/text.h"
 
 namespace hakmem::heap {
@@ -34,7 +35,7 @@ class Path {
   // The directory that a relative `name` starts from; the program may change it later.
   void put_directory_of(const char* name) noexcept {
     if (name[0] == '/') return;
-    if (getcwd(text_, kBytes - 1) == nullptr) {
+    if (failed(system_call(SYS_getcwd, word(&text_[0]), kBytes - 1))) {
       too_long_ = true;
       return;
     }
@@ -46,7 +47,7 @@ class Path {
     const char* const place = strstr(pattern, "%p");
     put(pattern, place == nullptr ? strlen(pattern) : static_cast<std::size_t>(place - pattern));
     if (place == nullptr) return false;
-    number(static_cast<std::uint64_t>(getpid()));
+    number(LinuxPlatform::process());
     put(place + 2);
     return true;
   }

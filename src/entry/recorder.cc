@@ -4,16 +4,15 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <bit>
 #include <new>
 
 #include "entry/path.h"
 #include "front/production.h"
-#include "pal/errno_keeper.h"
+#include "pal/linux.h"
 #include "pal/lock.h"
+#include "pal/system_call.h"
 #include "report/report.h"
 #include "report/text.h"
 
@@ -37,11 +36,11 @@ class TraceFile {
     for (std::uint32_t copy = 0; copy < 1000; ++copy) {
       name(pattern, copy);
       if (!path_.usable()) return false;
-      const int fd = open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-      if (fd < 0 && errno == EEXIST) continue;
+      const long fd = sys::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+      if (fd == -EEXIST) continue;
       if (fd < 0) return false;
       const bool mapped = map_window(fd, 0) && map_header(fd);
-      close(fd);
+      sys::close(fd);
       if (mapped) write_header(forked);
       return mapped;
     }
@@ -66,8 +65,8 @@ class TraceFile {
   }
 
   void leave() noexcept {
-    if (window_ != nullptr) munmap(window_, kWindowBytes);
-    if (header_ != nullptr) munmap(header_, static_cast<std::size_t>(sysconf(_SC_PAGESIZE)));
+    if (window_ != nullptr) sys::munmap(window_, kWindowBytes);
+    if (header_ != nullptr) sys::munmap(header_, LinuxPlatform().page_bytes());
     window_ = nullptr;
     header_ = nullptr;
   }
@@ -77,36 +76,46 @@ class TraceFile {
     path_.clear();
     if (!path_.put_pattern(pattern)) {
       path_.put(".");
-      path_.number(static_cast<std::uint64_t>(getpid()));
+      path_.number(LinuxPlatform::process());
     }
     if (copy == 0) return;
     path_.put(".");
     path_.number(copy);
   }
 
-  bool map_window(int fd, std::size_t offset) noexcept {
-    // posix_fallocate and not ftruncate: on a full disk a mapped hole would end in SIGBUS.
-    if (posix_fallocate(fd, static_cast<off_t>(offset), kWindowBytes) != 0) return false;
-    void* const at = mmap(nullptr, kWindowBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-                          static_cast<off_t>(offset));
-    if (at == MAP_FAILED) return false;
+  // Behind the file's end. Not ftruncate: on a full disk a mapped hole would end in SIGBUS.
+  static bool lengthen(long fd, std::size_t offset) noexcept {
+    const long result = system_call(SYS_fallocate, word(fd), 0, offset, kWindowBytes);
+    if (result != -EOPNOTSUPP && result != -EINTR) return result == 0;
+    constexpr std::size_t kBlock = 4096;
+    static constexpr char kZeroes[kBlock] = {};
+    for (std::size_t i = 0; i < kWindowBytes; i += kBlock) {
+      const long n = system_call(SYS_pwrite64, word(fd), word(&kZeroes[0]), kBlock, offset + i);
+      if (n != static_cast<long>(kBlock)) return false;
+    }
+    return true;
+  }
+  bool map_window(long fd, std::size_t offset) noexcept {
+    if (!lengthen(fd, offset)) return false;
+    void* const at =
+        sys::mmap(nullptr, kWindowBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+    if (at == nullptr) return false;
     window_ = static_cast<char*>(at);
     window_offset_ = offset;
     return true;
   }
-  bool map_header(int fd) noexcept {
-    void* const at = mmap(nullptr, static_cast<std::size_t>(sysconf(_SC_PAGESIZE)),
-                          PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    header_ = at == MAP_FAILED ? nullptr : static_cast<Header*>(at);
+  bool map_header(long fd) noexcept {
+    header_ = static_cast<Header*>(
+        sys::mmap(nullptr, LinuxPlatform().page_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd));
     return header_ != nullptr;
   }
   bool next_window() noexcept {
-    const int fd = open(path_.c_str(), O_RDWR | O_CLOEXEC);
+    const long fd = sys::open(path_.c_str(), O_RDWR | O_CLOEXEC);
     if (fd < 0) return false;
-    munmap(window_, kWindowBytes);
+    sys::munmap(window_, kWindowBytes);
     window_ = nullptr;
     const bool mapped = map_window(fd, window_offset_ + kWindowBytes);
-    close(fd);
+    sys::close(fd);
     return mapped;
   }
   void write_header(bool forked) noexcept {
@@ -114,7 +123,7 @@ class TraceFile {
     header_->version = trace::kVersion;
     header_->record_bytes = trace::kRecordBytes;
     header_->records = 0;
-    header_->process = static_cast<std::uint32_t>(getpid());
+    header_->process = LinuxPlatform::process();
     header_->forked = forked ? 1 : 0;
   }
 
@@ -132,11 +141,11 @@ constinit Path g_pattern;  // absolute
 constinit volatile char* g_still_parent = nullptr;
 
 bool watch_for_clone() noexcept {
-  const auto bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  void* const at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (at == MAP_FAILED) return false;
-  if (madvise(at, bytes, MADV_WIPEONFORK) != 0) {
-    munmap(at, bytes);
+  const std::size_t bytes = LinuxPlatform().page_bytes();
+  void* const at = sys::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+  if (at == nullptr) return false;
+  if (sys::madvise(at, bytes, MADV_WIPEONFORK) != 0) {
+    sys::munmap(at, bytes);
     return false;
   }
   g_still_parent = static_cast<char*>(at);
@@ -164,7 +173,6 @@ void begin_child_file() noexcept HAKMEM_REQUIRES(g_lock) {
 }  // namespace
 
 bool start_recording() noexcept {
-  const ErrnoKeeper keep;
   const LockGuard<ProductionConfig> guard(g_lock);
   const char* const pattern = LinuxPlatform::environment(kName);
   if (pattern == nullptr || *pattern == '\0') return false;
@@ -179,8 +187,7 @@ bool start_recording() noexcept {
 }
 
 void record(trace::Kind kind, std::size_t size, std::size_t alignment, const void* p) noexcept {
-  const ErrnoKeeper keep;
-  const auto thread = static_cast<std::uint32_t>(syscall(SYS_gettid));
+  const std::uint32_t thread = LinuxPlatform::thread();
   const auto log2 = static_cast<std::uint8_t>(alignment == 0 ? 0 : std::countr_zero(alignment));
   const Record entry{kind, log2, 0, thread, size, reinterpret_cast<std::uintptr_t>(p)};
   const LockGuard<ProductionConfig> guard(g_lock);
@@ -192,10 +199,7 @@ void record(trace::Kind kind, std::size_t size, std::size_t alignment, const voi
 void recorder_fork_prepare() noexcept HAKMEM_UNCHECKED { g_lock.lock(); }
 void recorder_fork_parent() noexcept HAKMEM_UNCHECKED { g_lock.unlock(); }
 void recorder_fork_child() noexcept HAKMEM_UNCHECKED {
-  if (recording()) {
-    const ErrnoKeeper keep;
-    begin_child_file();
-  }
+  if (recording()) begin_child_file();
   g_lock.unlock();
 }
 

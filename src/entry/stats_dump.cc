@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <unistd.h>
+#include <time.h>
 
 #include <cstddef>
 
@@ -13,7 +13,10 @@
 #include "entry/path.h"
 #include "entry/stats_format.h"
 #include "pal/errno_keeper.h"
+#include "pal/linux.h"
 #include "pal/lock.h"
+#include "pal/stderr.h"
+#include "pal/system_call.h"
 #include "report/report.h"
 
 namespace hakmem::heap {
@@ -27,6 +30,8 @@ constexpr std::size_t kPipeRoom = 4096;  // a pipe that poll calls writable has 
 constexpr int kReaderPatienceMs = 200;
 constexpr int kTriesAtExit = 2000;  // about two seconds
 
+constexpr int kStderr = 2;
+
 constinit StatsOutput g_output;  // set once, before the handler is
 // All that a report needs, apart from the stack, which in a signal handler may be small.
 constinit Lock<ProductionConfig> g_lock;
@@ -35,6 +40,13 @@ constinit StatsText g_text;
 constinit Path g_pattern;  // the file's name from the root, %p not yet replaced
 constinit Path g_path;
 
+// poll without libc's, which is a cancellation point. Below 0 no limit.
+long poll_for(pollfd* ready, unsigned count, int timeout_ms) noexcept {
+  timespec limit{timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+  timespec* const until = timeout_ms < 0 ? nullptr : &limit;
+  return system_call(SYS_ppoll, word(ready), count, word(until), 0, sizeof(std::uint64_t));
+}
+
 // 0; or why not: the reader takes nothing for too long, or has gone (a write would then end in
 // SIGPIPE).
 int wait_for_reader(int fd, Patience patience) noexcept {
@@ -42,11 +54,11 @@ int wait_for_reader(int fd, Patience patience) noexcept {
   pollfd ready{fd, POLLOUT, 0};
   const int timeout = patience == Patience::kWaits ? -1 : kReaderPatienceMs;
   for (;;) {
-    const int n = poll(&ready, 1, timeout);
+    const long n = poll_for(&ready, 1, timeout);
     if (n == 0) return EAGAIN;
     if (n > 0)
       return (ready.revents & POLLNVAL) != 0 ? EBADF : (ready.revents & POLLERR) != 0 ? EPIPE : 0;
-    if (errno != EINTR) return errno;
+    if (n != -EINTR) return static_cast<int>(-n);
   }
 }
 
@@ -55,8 +67,8 @@ int write_all(int fd, const char* text, std::size_t bytes, Patience patience) no
   while (bytes != 0) {
     const int refused = wait_for_reader(fd, patience);
     if (refused != 0) return refused;
-    const ssize_t n = write(fd, text, bytes < kPipeRoom ? bytes : kPipeRoom);
-    if (n < 0 && errno != EINTR && errno != EAGAIN) return errno;
+    const long n = sys::write(fd, text, bytes < kPipeRoom ? bytes : kPipeRoom);
+    if (n < 0 && n != -EINTR && n != -EAGAIN) return static_cast<int>(-n);
     if (n <= 0) continue;
     text += n;
     bytes -= static_cast<std::size_t>(n);
@@ -74,7 +86,7 @@ bool survey_locked(Patience patience) noexcept HAKMEM_REQUIRES(g_lock) {
   g_report.counters = {};
   g_allocator.add_stats(g_report.counters);
   g_report.counting = g_allocator.policy().count;
-  g_report.process = static_cast<std::uint64_t>(getpid());
+  g_report.process = LinuxPlatform::process();
   return true;
 }
 
@@ -83,7 +95,7 @@ void complain(Patience patience) noexcept {
   Text line;
   line.put("hakmem: warning: ").put(kFileName).put("=\"").put(g_output.file);
   line.put("\" cannot be written\n");
-  write_all(STDERR_FILENO, line.data(), line.size(), patience);
+  if (stderr_takes(Line::kWarning)) write_all(kStderr, line.data(), line.size(), patience);
 }
 
 // A file is written anew. Never waits for a pipe that nobody reads.
@@ -91,19 +103,20 @@ int open_file() noexcept HAKMEM_REQUIRES(g_lock) {
   g_path.clear();
   g_path.put_pattern(g_pattern.c_str());
   if (!g_path.usable()) return -1;
-  return open(g_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-              0644);
+  return static_cast<int>(sys::open(
+      g_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644));
 }
 
 void put_out_locked(Patience patience) noexcept HAKMEM_REQUIRES(g_lock) {
   format_stats(g_output.format, g_report, g_text);
   if (g_output.file == nullptr) {
+    if (g_output.fd == kStderr && !stderr_takes(Line::kWanted)) return;  // it is something else now
     write_all(g_output.fd, g_text.data(), g_text.size(), patience);
     return;
   }
   const int fd = open_file();
   if (fd < 0 || write_all(fd, g_text.data(), g_text.size(), patience) != 0) complain(patience);
-  if (fd >= 0) close(fd);
+  if (fd >= 0) sys::close(fd);
 }
 
 // What it cannot do now it leaves to the next slow path.
@@ -172,7 +185,7 @@ void dump_stats_at_exit() noexcept {
       g_lock.unlock();
       if (surveyed) return;
     }
-    poll(nullptr, 0, 1);
+    poll_for(nullptr, 0, 1);
   }
   report_warning("HAKMEM_STATS: the heap is in use by a thread that does not go on; no statistics");
 }

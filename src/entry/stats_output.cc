@@ -2,7 +2,7 @@
 
 #include "entry/heap.h"
 #include "entry/stats_dump.h"
-#include "pal/linux.h"
+#include "pal/stderr.h"
 #include "report/text.h"
 
 namespace hakmem::heap {
@@ -22,7 +22,7 @@ void print_class(std::size_t c, const StatsV3::PerClass& s, std::uint64_t page_o
   t.put("[FREE_DETAIL] cls=").number(c);
   t.put(" free_current=").number(s.free_current).put(" free_partial=").number(s.free_partial);
   t.put(" free_retire=").number(s.free_retire).put(" free_remote=").number(s.free_remote).put("\n");
-  LinuxPlatform::write_error(t.data(), t.size());
+  write_stderr(Line::kWanted, t.data(), t.size());
 }
 
 // At exit, after the program's own destructors.

@@ -1,13 +1,10 @@
 #include "pal/cgroup.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cstdint>
 
-#include "pal/errno_keeper.h"
+#include "pal/system_call.h"
 
 namespace hakmem {
 namespace {
@@ -29,19 +26,14 @@ struct Text {
   bool add(const char* text) noexcept { return add(text, strlen(text)); }
 };
 
-// The start of the file, as far as there is room for it. Interrupted reads go on.
+// The start of the file, as far as there is room for it.
 Text read_text(const char* path) noexcept {
   Text text;
   text.bytes[0] = '\0';
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return text;
-  while (text.length < sizeof text.bytes - 1) {
-    const ssize_t n = read(fd, text.bytes + text.length, sizeof text.bytes - 1 - text.length);
-    if (n == 0 || (n < 0 && errno != EINTR)) break;
-    if (n > 0) text.length += static_cast<std::size_t>(n);
-  }
-  close(fd);
-  text.bytes[text.length] = '\0';
+  sys::read_file(path, [&](const char* piece, std::size_t n) {
+    const std::size_t room = sizeof text.bytes - 1 - text.length;
+    text.add(piece, n < room ? n : room);
+  });
   return text;
 }
 
@@ -79,7 +71,6 @@ std::size_t number_in(const char* path) noexcept {
 }  // namespace
 
 std::size_t cgroup_bytes(const char* file, const CgroupPlace& place) noexcept {
-  const ErrnoKeeper keep;
   const Text path = group_path(place.membership);
   std::size_t least = kNone;
   for (std::size_t length = path.length;;) {

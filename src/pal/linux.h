@@ -1,4 +1,5 @@
-// The platform of production: Linux system calls. Stateless; all state is the kernel's.
+// The platform of production: Linux system calls, raw (system_call.h). What it remembers is of the
+// process: its filter (sandbox.h), its stderr (stderr.h).
 #pragma once
 
 #include <cstddef>
@@ -10,6 +11,9 @@ namespace hakmem {
 
 class LinuxPlatform {
  public:
+  // Before anything else; harmless when repeated.
+  static void start() noexcept;
+
   void* reserve(std::size_t bytes, std::size_t alignment) noexcept;
   bool commit(void* at, std::size_t bytes) noexcept;
   bool purge(void* at, std::size_t bytes) noexcept;
@@ -35,7 +39,11 @@ class LinuxPlatform {
 
   static void futex_wait(std::uint32_t* word, std::uint32_t expected) noexcept;
   static void futex_wake(std::uint32_t* word) noexcept;
+  static std::uint32_t process() noexcept;
+  static std::uint32_t thread() noexcept;
+  // Where the line may go: stderr.h.
   static void write_error(const char* text, std::size_t bytes) noexcept;
+  static void write_fatal(const char* text, std::size_t bytes) noexcept;
   [[noreturn]] static void abort() noexcept;
 
   // Value of an environment variable, also before libc has set `environ` up, and nullptr in a

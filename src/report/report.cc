@@ -55,7 +55,7 @@ Text describe(const FaultContext& call, const BlockView& block) noexcept {
 }
 
 [[noreturn]] void write_and_abort(const Text& text) noexcept {
-  LinuxPlatform::write_error(text.data(), text.size());
+  LinuxPlatform::write_fatal(text.data(), text.size());
   LinuxPlatform::abort();
 }
 

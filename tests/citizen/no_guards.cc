@@ -1,17 +1,15 @@
-// A shim to preload behind the allocator's back: a kernel before 6.13, which does not know
-// MADV_GUARD_INSTALL and MADV_GUARD_REMOVE.
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+// A shim to preload: a kernel before 6.13, which does not know MADV_GUARD_INSTALL and
+// MADV_GUARD_REMOVE. The allocator makes its calls itself, so a filter answers in the kernel's
+// stead.
+#include "filter.h"
 
-#include <cerrno>
+namespace {
 
-extern "C" int madvise(void* at, size_t length, int advice) noexcept {
-  constexpr int kGuardInstall = 102;
-  constexpr int kGuardRemove = 103;
-  if (advice == kGuardInstall || advice == kGuardRemove) {
-    errno = EINVAL;
-    return -1;
-  }
-  return static_cast<int>(syscall(SYS_madvise, at, length, advice));
+[[gnu::constructor(101)]] void forget_guards() {
+  constexpr std::uint32_t kGuardInstall = 102, kGuardRemove = 103;
+  citizen::Filter filter(SECCOMP_RET_ALLOW);
+  filter.answer_if(SYS_madvise, 2, {kGuardInstall, kGuardRemove}, SECCOMP_RET_ERRNO | EINVAL)
+      .install(citizen::Filter::Door::kSilent);
 }
+
+}  // namespace

@@ -28,13 +28,20 @@ for archive in libhakmem.a libhakmem-perf.a; do
 done
 
 # bad_alloc's type information is weak in every program that throws it.
-allowed='cfree|reallocarray|free_sized|free_aligned_sized|hak_[a-z0-9_]+|__libc_[a-z_]+|_Zn[wa].*|_Zd[la]P.*|_ZT[IS]St.*'
+allowed='cfree|prctl|reallocarray|free_sized|free_aligned_sized|hak_[a-z0-9_]+|__libc_[a-z_]+|_Zn[wa].*|_Zd[la]P.*|_ZT[IS]St.*'
 for library in libhakmem.so libhakmem-perf.so; do
   extra=$(defined -D "$build/$library" | grep -vxE "$allowed" | grep -vxF "$wanted" || true)
   [[ -z $extra ]] || complain "$library also exports: ${extra//$'\n'/ }"
   for name in malloc free aligned_alloc __libc_memalign _Znwm _ZdlPvmSt11align_val_t hak_version; do
     grep -qx "$name" <(defined -D "$build/$library") || complain "$library does not export $name"
   done
+  # Whatever else is called could be a cancellation point, take a lock, or be another library's that allocates.
+  imports='_ITM_.*|__gmon_start__|__cxa_(begin_catch|end_catch|finalize)|__gxx_personality_v0|_ZSt15get_new_handlerv|_ZSt17__throw_bad_allocv'
+  imports+='|__environ|environ|__errno_location|getauxval|getpagesize|mem(cpy|move|set|cmp)|str(chr|chrnul|cmp|len|ncmp|spn|str)'
+  imports+='|bcmp|pthread_(key_create|setspecific)|__register_atfork|sigaction'  # at start, no lock held
+  imports+='|fprintf'                                                               # to the FILE given to malloc_info
+  foreign=$(nm -D --undefined-only "$build/$library" | awk '{ sub(/@.*/, "", $NF); print $NF }' | grep -vxE "$imports" || true)
+  [[ -z $foreign ]] || complain "$library calls ${foreign//$'\n'/ }: a raw system call instead (src/pal/system_call.h)?"
   needed=$(readelf -d "$build/$library" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -vxE 'libc\.so\.6|ld-linux.*' || true)
   [[ -z $needed ]] || complain "$library needs ${needed//$'\n'/ }"
 done
