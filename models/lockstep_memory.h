@@ -16,7 +16,7 @@ void Lockstep<C, Rules>::allocate(const Op& op) {
   tell_model();
   // calloc of a large block has a door of its own, but no other way.
   const Served served = op.kind == OpKind::kAligned
-                            ? model_->allocate_aligned(t.model, alignment, n)
+                            ? model_->allocate_aligned(t.model, alignment, n, Door::kFast)
                             : model_->allocate(t.model, n, Door::kFast);
   if (op.kind == OpKind::kCalloc && p != nullptr) {
     expect(Pattern::zero(static_cast<const unsigned char*>(p), n), "calloc's memory is zero");
@@ -31,7 +31,10 @@ void Lockstep<C, Rules>::allocate(const Op& op) {
 template <class C, class Rules>
 void* Lockstep<C, Rules>::allocate_really(const Op& op, const Thread& t, std::size_t n,
                                           std::size_t alignment) {
-  if (op.kind == OpKind::kAligned) return real_->allocate_aligned(t.real, alignment, n);
+  if (op.kind == OpKind::kAligned) {
+    return t.real == nullptr ? real_->allocate_aligned_slow(nullptr, alignment, n)
+                             : real_->allocate_aligned(t.real, alignment, n);
+  }
   if (op.kind == OpKind::kCalloc) return real_->allocate_zeroed(t.real, n);
   return t.real == nullptr ? real_->allocate_slow(nullptr, n) : real_->allocate(t.real, n);
 }
@@ -146,11 +149,15 @@ void Lockstep<C, Rules>::reallocate(const Op& op) {
   switch (model_->resize_of(before.usable, n, remap_failed(before, n))) {
     case Allocator::Resize::kStays:
       expect(address == before.owned.address, "realloc that fits stays in place");
+      model_->note_stays(before.usable, n);
       blocks_.at(at).asked = n;
       blocks_.at(at).alignment = 16;
       blocks_.at(at).resized = true;
       break;
     case Allocator::Resize::kResized: {
+      if (n <= before.usable && n >= before.usable - before.usable / 4) {
+        model_->shrunk_in_place = true;
+      }
       Block block = blocks_.take(at);
       block.owned.address = address;
       block.asked = n;

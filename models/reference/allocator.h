@@ -66,7 +66,9 @@ class Allocator : public Paths {
 
   Served allocate(std::size_t who, std::size_t n, Door door) {
     if (n > shape_.block_max) return large();
-    const std::size_t bin = shape_.bin_of(n);
+    return allocate_in(who, shape_.bin_of(n), door);
+  }
+  Served allocate_in(std::size_t who, std::size_t bin, Door door) {
     if (who != kNone && door == Door::kFast && hot_magazine(contexts_[who], bin) != nullptr &&
         !hot_magazine(contexts_[who], bin)->blocks.empty()) {
       if (shape_.hot_counts) count_magazine_hit(contexts_[who], bin);
@@ -75,12 +77,15 @@ class Allocator : public Paths {
     return allocate_bin(who, bin);
   }
 
-  Served allocate_aligned(std::size_t who, std::size_t alignment, std::size_t n) {
-    if (alignment <= 16) return allocate(who, n, Door::kSlow);
+  Served allocate_aligned(std::size_t who, std::size_t alignment, std::size_t n, Door door) {
+    // The hot path knows units and sizes of less than two units.
+    const bool hot = door == Door::kFast && alignment <= shape_.unit && n < 2 * shape_.unit;
+    if (alignment <= 16) return allocate(who, n, hot ? Door::kFast : Door::kSlow);
     if (alignment > shape_.unit || n > shape_.block_max) return large();
     std::size_t bin = shape_.bin_of(n);
     while (bin < shape_.bins.size() && shape_.bins[bin].block % alignment != 0) ++bin;
-    return bin < shape_.bins.size() ? allocate_bin(who, bin) : large();
+    return bin < shape_.bins.size() ? allocate_in(who, bin, hot ? Door::kFast : Door::kSlow)
+                                    : large();
   }
 
   // Tells where the block came out. False: not where it may be. address 0: out of memory.
@@ -125,11 +130,17 @@ class Allocator : public Paths {
     const bool both_large = usable > shape_.block_max && n > shape_.block_max;
     return both_large && !remap_fails ? Resize::kResized : Resize::kMoves;
   }
-  // free_sized takes what realloc may have left in a block; once a realloc found no memory to
-  // shrink one with, anything.
+  // free_sized takes the size of the allocation; once a realloc has shrunk a block in place, what
+  // realloc may have left; once one found no memory to shrink a block with, anything.
+  bool shrunk_in_place = false;
   bool shrink_failed = false;
+  void note_stays(std::size_t usable, std::size_t n) {
+    shrunk_in_place = shrunk_in_place || shape_.bins[shape_.bin_of(n)].block != usable;
+  }
   bool may_be_shrunk(std::size_t usable, std::size_t n) const {
-    return stays_in_place(usable, n) || (shrink_failed && n <= usable);
+    if (n > usable || shrink_failed) return n <= usable;
+    if (shrunk_in_place && stays_in_place(usable, n)) return true;
+    return n <= shape_.block_max && shape_.bins[shape_.bin_of(n)].block == usable;
   }
   bool stays_in_place(std::size_t usable, std::size_t n) const {
     if (n > usable || usable > shape_.block_max) return false;

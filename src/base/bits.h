@@ -9,7 +9,8 @@
 
 namespace hakmem {
 
-constexpr bool is_power_of_two(std::uint64_t n) noexcept { return std::has_single_bit(n); }
+// Not std::has_single_bit: without -mpopcnt that is a call of a function that counts all bits.
+constexpr bool is_power_of_two(std::uint64_t n) noexcept { return n != 0 && (n & (n - 1)) == 0; }
 
 // Requires: `alignment` is a power of two. Wraps to 0 when n + alignment - 1 overflows.
 constexpr std::uint64_t round_up(std::uint64_t n, std::uint64_t alignment) noexcept {

@@ -205,6 +205,12 @@ struct Sizes {
   static constexpr BinIndex bin_of(std::size_t n) noexcept {
     return BinIndex(kBinOfSize[lut_index(n)]);
   }
+  // Bytes to ask for, so that their bin's block size is a multiple of the alignment, the first such
+  // bin that holds n. Requires: a power of two, at most a unit; n <= G::kBlockMax.
+  static constexpr std::size_t aligned_size(std::size_t alignment, std::size_t n) noexcept {
+    const std::size_t low = alignment <= kMinBlock ? 0 : alignment - 1;  // blocks have kMinBlock
+    return ((n - (n != 0)) | low) + 1;
+  }
   static constexpr const BinInfo& info(BinIndex b) noexcept { return kBinTable[b.value()]; }
   // The slots of a page of the bin whose memory nobody has written on, when that is said of all of
   // it (SoPage::fresh). Of small blocks it is not known: to zero them costs less than to ask.
@@ -264,6 +270,24 @@ struct Sizes {
     }
     return true;
   }
+  // At each end of each bin, and one further: between them nothing changes.
+  static constexpr bool aligned_bin_is_right(std::size_t alignment, std::size_t n) noexcept {
+    if (n > G::kBlockMax) return true;
+    std::size_t b = bin_of(n).value();
+    while (alignment > kMinBlock && kBinTable[b].block_size % alignment != 0) ++b;
+    return bin_of(aligned_size(alignment, n)).value() == b;
+  }
+  static constexpr bool alignments_have_bins() noexcept {
+    for (std::size_t alignment = 1; alignment <= kUnitBytes; alignment *= 2) {
+      if (!aligned_bin_is_right(alignment, 0) || !aligned_bin_is_right(alignment, 1)) return false;
+      for (const BinInfo& b : kBinTable) {
+        if (!aligned_bin_is_right(alignment, b.block_size)) return false;
+        if (!aligned_bin_is_right(alignment, b.block_size + 1)) return false;
+      }
+    }
+    return true;
+  }
+  static_assert(alignments_have_bins());
   static_assert(reciprocals_are_exact());
   static_assert(sizes_are_tight());
   static_assert(pages_fit());

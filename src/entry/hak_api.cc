@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <hakmem/hakmem.h>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -60,17 +59,16 @@ void hak_free_sized(void* block, std::size_t size) {
 }
 
 void hak_free_aligned_sized(void* block, std::size_t alignment, std::size_t size) {
-  heap::deallocate_sized_slow(block, size, alignment, SizeRule::kAllocated,
-                              "hak_free_aligned_sized");
+  heap::deallocate_aligned_sized(block, alignment, size, "hak_free_aligned_sized");
 }
 
 void* hak_aligned_alloc(std::size_t alignment, std::size_t size) {
-  if (!std::has_single_bit(alignment)) return fail(EINVAL);
+  if (!hakmem::is_power_of_two(alignment)) return fail(EINVAL);
   return or_enomem(heap::allocate_aligned(alignment, size));
 }
 
 int hak_posix_memalign(void** out, std::size_t alignment, std::size_t size) {
-  if (!std::has_single_bit(alignment) || alignment % sizeof(void*) != 0) return EINVAL;
+  if (!hakmem::is_power_of_two(alignment) || alignment % sizeof(void*) != 0) return EINVAL;
   void* const p = heap::allocate_aligned(alignment, size);
   if (p == nullptr) return ENOMEM;
   *out = p;

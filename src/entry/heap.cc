@@ -24,6 +24,8 @@ using Ctx = ProductionContext;
 constinit Ctx g_no_context;      // before a thread's first call
 constinit Ctx g_exited_context;  // after its exit
 constinit StartGate<ProductionConfig> g_start;
+constinit Options g_options;  // written before g_start opens
+constinit StdWorld::atomic<bool> g_told_of_size{false};
 constinit StdWorld::atomic<bool> g_key_made{false};
 pthread_key_t g_exit_key;
 
@@ -59,21 +61,20 @@ void register_hooks() noexcept {
 }
 
 HAKMEM_COLD void start_slow() noexcept {
-  Options options;
-  const bool first = g_start.open([&options] {
+  const bool first = g_start.open([] {
     LinuxPlatform::start();
     start_report_file();
     PolicySnapshot policy = policy_from_environment();
     policy.every_call_slow = start_recording();
     g_allocator.set_limit(limits_from_environment());
-    options = options_from_environment();
-    if (options.sandboxed) expect_sandbox();
-    g_allocator.set_memory_options(options.memory);
+    g_options = options_from_environment();
+    if (g_options.sandboxed) expect_sandbox();
+    g_allocator.set_memory_options(g_options.memory);
     g_allocator.init(policy);
   });
   if (!first) return;
   register_hooks();
-  start_stats_dump(options.stats);
+  start_stats_dump(g_options.stats);
 }
 
 void ensure_started() noexcept {
@@ -111,6 +112,26 @@ void* with_memory(Call&& call) noexcept {
 void* recorded(trace::Kind kind, std::size_t n, std::size_t alignment, void* p) noexcept {
   if (HAKMEM_UNLIKELY(recording())) record(kind, n, alignment, p);
   return p;
+}
+
+bool fits(const BlockView& live, const void* p, std::size_t n, std::size_t alignment,
+          SizeRule rule) noexcept {
+  const bool aligned =
+      alignment == 0 || (is_power_of_two(alignment) && ClientPtr(p).address() % alignment == 0);
+  return aligned && g_allocator.size_fits(live, alignment, n, rule);
+}
+
+// The size is the compiler's, of the type that the program deletes: a block with room behind the
+// object has another, in programs that run everywhere else. So it ends them only when asked to.
+HAKMEM_COLD void wrong_size(BlockView& view, const void* p, std::size_t n,
+                            const char* operation) noexcept {
+  view.fault = Fault::kSizeMismatch;
+  if (g_options.sized_delete == SizedDelete::kAbort) {
+    g_allocator.fail(t_context, p, operation, view, n);
+  }
+  if (g_options.sized_delete == SizedDelete::kOff) return;
+  if (g_told_of_size.exchange_relaxed(true)) return;  // relaxed: a flag, and nothing behind it
+  report_sized_delete({operation, ClientPtr(p).address(), n, 0}, view);
 }
 
 bool too_large(std::size_t n) noexcept { return n > PTRDIFF_MAX; }
@@ -161,27 +182,19 @@ Ctx* context() noexcept {
 
 void* allocate_slow(std::size_t n) noexcept { return obtain(n); }
 
-void* allocate_zeroed(std::size_t n) noexcept {
+void* allocate_zeroed_slow(std::size_t n) noexcept {
+  if (n <= ProductionGeometry::kBlockMax) return obtain_zeroed(n);
   if (too_large(n)) return nullptr;
-  if (HAKMEM_LIKELY(n <= ProductionGeometry::kBlockMax)) {
-    bool zeroed = false;
-    void* const p = allocate_fast<ProductionConfig>(t_context, n, [n, &zeroed] {
-      zeroed = true;
-      return obtain_zeroed(n);
-    });
-    if (p != nullptr && !zeroed) std::memset(p, 0, n);
-    return p;
-  }
   ensure_started();
   return recorded(trace::Kind::kCalloc, n, 1,
                   with_memory([n](Ctx* ctx) { return g_allocator.allocate_zeroed(ctx, n); }));
 }
 
-void* allocate_aligned(std::size_t alignment, std::size_t n) noexcept {
+void* allocate_aligned_slow(std::size_t alignment, std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
   ensure_started();
   return recorded(trace::Kind::kAligned, n, alignment, with_memory([=](Ctx* ctx) {
-                    return g_allocator.allocate_aligned(ctx, alignment, n);
+                    return g_allocator.allocate_aligned_slow(ctx, alignment, n);
                   }));
 }
 
@@ -206,8 +219,7 @@ void deallocate_sized_slow(void* p, std::size_t n, std::size_t alignment, SizeRu
   if (p == nullptr) return;
   if constexpr (ProductionConfig::kMitigations.check_frees) {
     BlockView view = g_allocator.locate_live(t_context, p, operation);
-    const bool aligned = alignment == 0 || ClientPtr(p).address() % alignment == 0;
-    if (!aligned || !g_allocator.size_fits(view, alignment, n, rule)) {
+    if (!fits(view, p, n, alignment, rule)) {
       view.fault = Fault::kSizeMismatch;
       g_allocator.fail(t_context, p, operation, view, n);
     }
@@ -215,7 +227,22 @@ void deallocate_sized_slow(void* p, std::size_t n, std::size_t alignment, SizeRu
   deallocate_slow(p, operation);
 }
 
-std::size_t usable_size(const void* p, const char* operation) noexcept {
+void delete_sized_slow(void* p, std::size_t n, std::size_t alignment,
+                       const char* operation) noexcept {
+  if (p == nullptr) return;
+  if constexpr (ProductionConfig::kMitigations.check_frees) {
+    BlockView view = g_allocator.locate_live(t_context, p, operation);
+    if (!fits(view, p, n, alignment, SizeRule::kAllocated)) wrong_size(view, p, n, operation);
+  }
+  deallocate_slow(p, operation);
+}
+
+const Options& options() noexcept {
+  ensure_started();
+  return g_options;
+}
+
+std::size_t usable_size_slow(const void* p, const char* operation) noexcept {
   if (p == nullptr) return 0;
   return g_allocator.locate_live(t_context, p, operation).block_size;
 }

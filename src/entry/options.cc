@@ -51,6 +51,10 @@ constexpr Choice<HugePages> kHugePages[] = {
 constexpr Choice<bool> kSandboxed[] = {{"0", false}, {"1", true}};
 constexpr Choice<Prefault> kPrefault[] = {{"0", Prefault::kNo}, {"1", Prefault::kYes}};
 
+constexpr Choice<SizedDelete> kSizedDelete[] = {
+    {"abort", SizedDelete::kAbort}, {"warn", SizedDelete::kWarn}, {"off", SizedDelete::kOff}};
+constexpr Choice<DeepBind> kDeepBind[] = {{"drop", DeepBind::kDrop}, {"keep", DeepBind::kKeep}};
+
 // Signals that a program may be sent at any time without having made a mistake.
 constexpr Choice<int> kSignals[] = {
     {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"HUP", SIGHUP},       {"QUIT", SIGQUIT}, {"INT", SIGINT},
@@ -127,6 +131,10 @@ Options options_from(const SettingsSource& source) noexcept {
   options.memory.prefault =
       choose(source, "HAKMEM_PREFAULT", kPrefault, "0 or 1", Prefault::kNo, "0");
   options.sandboxed = choose(source, "HAKMEM_SANDBOX", kSandboxed, "0 or 1", false, "0");
+  options.sized_delete = choose(source, "HAKMEM_SIZED_DELETE", kSizedDelete, "abort, warn or off",
+                                SizedDelete::kWarn, "warn");
+  options.deep_bind =
+      choose(source, "HAKMEM_DEEPBIND", kDeepBind, "drop or keep", DeepBind::kDrop, "drop");
   return options;
 }
 

@@ -22,10 +22,17 @@ struct StatsOutput {
   int signal = 0;  // puts out at once; 0: none does
 };
 
+// HAKMEM_SIZED_DELETE: what becomes of an operator delete whose size is not that of the block.
+enum class SizedDelete : std::uint8_t { kAbort, kWarn, kOff };
+// HAKMEM_DEEPBIND: what becomes of RTLD_DEEPBIND.
+enum class DeepBind : std::uint8_t { kDrop, kKeep };
+
 struct Options {
   StatsOutput stats{};
   MemoryOptions memory{};  // HAKMEM_THP, HAKMEM_PREFAULT
   bool sandboxed = false;  // HAKMEM_SANDBOX: as if a filter had been announced (pal/sandbox.h)
+  SizedDelete sized_delete = SizedDelete::kWarn;
+  DeepBind deep_bind = DeepBind::kDrop;
 };
 
 Options options_from(const SettingsSource& source) noexcept;

@@ -72,7 +72,7 @@ HAKMEM_EXPORT void* reallocarray(void* p, std::size_t count, std::size_t size) n
 
 // Reports by its result: errno and, on failure, *out are left alone.
 HAKMEM_EXPORT int posix_memalign(void** out, std::size_t alignment, std::size_t n) noexcept {
-  if (!std::has_single_bit(alignment) || alignment % sizeof(void*) != 0) return EINVAL;
+  if (!hakmem::is_power_of_two(alignment) || alignment % sizeof(void*) != 0) return EINVAL;
   void* const p = heap::allocate_aligned(alignment, n);
   if (p == nullptr) return ENOMEM;
   *out = p;
@@ -80,7 +80,7 @@ HAKMEM_EXPORT int posix_memalign(void** out, std::size_t alignment, std::size_t 
 }
 
 HAKMEM_EXPORT void* aligned_alloc(std::size_t alignment, std::size_t n) noexcept {
-  if (!std::has_single_bit(alignment)) return fail(EINVAL);
+  if (!hakmem::is_power_of_two(alignment)) return fail(EINVAL);
   return or_enomem(heap::allocate_aligned(alignment, n));
 }
 
@@ -109,7 +109,7 @@ HAKMEM_EXPORT void free_sized(void* p, std::size_t n) noexcept {
 }
 
 HAKMEM_EXPORT void free_aligned_sized(void* p, std::size_t alignment, std::size_t n) noexcept {
-  heap::deallocate_sized_slow(p, n, alignment, SizeRule::kAllocated, "free_aligned_sized");
+  heap::deallocate_aligned_sized(p, alignment, n, "free_aligned_sized");
 }
 
 // ---- glibc's other names ----------------------------------------------------------------------

@@ -31,8 +31,8 @@ namespace hakmem {
 // What a stated size may differ by from the one that the block was allocated with.
 enum class SizeRule : std::uint8_t {
   kAllocated,    // operator delete: the block still has the size it was allocated with
-  kMayBeShrunk,  // free_sized: realloc may have left a smaller size in it, down to half; any
-                 // smaller one once a realloc had no memory to shrink a block with
+  kMayBeShrunk,  // free_sized: the same, until a realloc has shrunk some block in place. From then
+                 // on, down to half; any smaller one once a realloc had no memory to shrink with
 };
 
 template <class C>
@@ -58,8 +58,8 @@ class Allocator {
   // Once, before anything else but set_limit and set_memory_options.
   void init(const PolicySnapshot& policy) noexcept;
 
-  // Threads. nullptr: none to be had, which every call below accepts, except `allocate` and
-  // `deallocate`: they want a context, if only a fresh one that stands for none.
+  // Threads. nullptr: none to be had, which every call below accepts, except those with a `_slow`
+  // beside them: they want a context, if only a fresh one that stands for none.
   Ctx* attach_context() noexcept;
   void park_context(Ctx& ctx) noexcept;
 
@@ -71,7 +71,12 @@ class Allocator {
   void* allocate_zeroed(Ctx* ctx, std::size_t n) noexcept;
   // Requires: n <= kBlockMax.
   void* allocate_zeroed_slow(Ctx* ctx, std::size_t n) noexcept;
-  void* allocate_aligned(Ctx* ctx, std::size_t alignment, std::size_t n) noexcept;
+  HAKMEM_ALWAYS_INLINE void* allocate_aligned(Ctx* ctx, std::size_t alignment,
+                                              std::size_t n) noexcept {
+    return allocate_aligned_fast<C>(kAlignedEnd<C>, ctx, alignment, n,
+                                    [&] { return allocate_aligned_slow(ctx, alignment, n); });
+  }
+  void* allocate_aligned_slow(Ctx* ctx, std::size_t alignment, std::size_t n) noexcept;
 
   // nullptr does nothing; a pointer that is not a live block ends in a fatal report.
   HAKMEM_ALWAYS_INLINE void deallocate(Ctx* ctx, void* p) noexcept {
@@ -142,6 +147,7 @@ class Allocator {
   using Ultra = UltraBox<C, ColdBox<C>>;
 
   void* resize_large(void* p, std::size_t old, std::size_t n) noexcept;
+  void* shrunk_in_place(void* p) noexcept;
   void* not_shrunk(void* p) noexcept;
   static bool stays_in_place(std::size_t old, std::size_t n) noexcept;
   static std::size_t aligned_bin(std::size_t alignment, std::size_t n) noexcept;
@@ -197,7 +203,8 @@ class Allocator {
   v1::V1Heap<C> v1_;
   large::LargeHeap<C> large_;
   Limit limit_;  // far from what the hot path reads
-  typename C::World::template atomic<bool> shrink_failed_{false};  // some realloc, once
+  typename C::World::template atomic<bool> shrunk_in_place_{false};  // by some realloc, once
+  typename C::World::template atomic<bool> shrink_failed_{false};
 };
 
 }  // namespace hakmem

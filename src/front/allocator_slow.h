@@ -133,13 +133,11 @@ void* Allocator<C>::allocate_zeroed_slow(Ctx* ctx, std::size_t n) noexcept {
 template <class C>
 std::size_t Allocator<C>::aligned_bin(std::size_t alignment, std::size_t n) noexcept {
   if (alignment > Sizes::kUnitBytes || n > C::Geometry::kBlockMax) return Sizes::kBins;
-  std::size_t b = Sizes::bin_of(n).value();
-  while (b < Sizes::kBins && Sizes::kBinTable[b].block_size % alignment != 0) ++b;
-  return b;
+  return Sizes::bin_of(Sizes::aligned_size(alignment, n)).value();
 }
 
 template <class C>
-void* Allocator<C>::allocate_aligned(Ctx* ctx, std::size_t alignment, std::size_t n) noexcept {
+void* Allocator<C>::allocate_aligned_slow(Ctx* ctx, std::size_t alignment, std::size_t n) noexcept {
   if (alignment <= kMinBlock) return allocate_slow(ctx, n);
   const std::size_t bin = aligned_bin(alignment, n);
   if (bin < Sizes::kBins) return allocate_bin(ctx, BinIndex(static_cast<std::uint8_t>(bin)));
@@ -369,17 +367,17 @@ template <class C>
 bool Allocator<C>::size_fits(const BlockView& live, std::size_t alignment, std::size_t n,
                              SizeRule rule) noexcept {
   if (n > live.block_size) return false;
-  // relaxed: whoever has a block that did not shrink got it from the thread that set this
-  if (rule == SizeRule::kMayBeShrunk && shrink_failed_.load_relaxed()) return true;
+  // relaxed, both: whoever has a block that realloc left in place got it from the thread that set this
+  const bool may_be_shrunk = rule == SizeRule::kMayBeShrunk && shrunk_in_place_.load_relaxed();
+  if (may_be_shrunk && shrink_failed_.load_relaxed()) return true;
   const std::size_t bin = aligned_bin(alignment < kMinBlock ? kMinBlock : alignment, n);
   if (bin == Sizes::kBins) {  // a large block, perhaps of a few bytes at a large alignment
     const std::size_t spare = live.block_size - n;
     // What resize_large leaves, or a cached mapping that was an eighth longer.
-    const bool shrunk = rule == SizeRule::kMayBeShrunk && spare <= live.block_size / 4;
-    return shrunk || spare <= n / 8 + 2 * Sizes::kUnitBytes;
+    return (may_be_shrunk && spare <= live.block_size / 4) || spare <= n / 8 + 2 * Sizes::kUnitBytes;
   }
   if (Sizes::kBinTable[bin].block_size == live.block_size) return true;
-  return rule == SizeRule::kMayBeShrunk && n >= live.block_size / 2;
+  return may_be_shrunk && n >= live.block_size / 2;
 }
 
 // A good enough fit: the same block size, or at least half of it is still used.
@@ -393,16 +391,23 @@ bool Allocator<C>::stays_in_place(std::size_t old, std::size_t n) noexcept {
 // One that shrinks a little stays.
 template <class C>
 void* Allocator<C>::resize_large(void* p, std::size_t old, std::size_t n) noexcept {
-  if (n <= old && n >= old - old / 4) return p;
+  if (n <= old && n >= old - old / 4) return shrunk_in_place(p);
   void* resized = n > old ? large_.resize(ClientPtr(p), n + n / 8) : nullptr;
   return resized != nullptr ? resized : large_.resize(ClientPtr(p), n);
 }
 
-// No memory to shrink a block with: it stays as it is, and may be freed with the size asked for.
+// The block may be freed with the size asked for now, or with what it was allocated as.
+template <class C>
+void* Allocator<C>::shrunk_in_place(void* p) noexcept {
+  if (!shrunk_in_place_.load_relaxed()) shrunk_in_place_.store_relaxed(true);  // see size_fits
+  return p;
+}
+
+// No memory to shrink a block with: it stays as it is.
 template <class C>
 void* Allocator<C>::not_shrunk(void* p) noexcept {
   shrink_failed_.store_relaxed(true);  // relaxed: see size_fits
-  return p;
+  return shrunk_in_place(p);
 }
 
 template <class C>
@@ -413,7 +418,9 @@ void* Allocator<C>::reallocate(Ctx* ctx, void* p, std::size_t n) noexcept {
     fail(ctx, p, "realloc", view);
   }
   const std::size_t old = view.block_size;
-  if (stays_in_place(old, n)) return p;
+  if (stays_in_place(old, n)) {
+    return Sizes::info(Sizes::bin_of(n)).block_size == old ? p : shrunk_in_place(p);
+  }
   if (old > C::Geometry::kBlockMax && n > C::Geometry::kBlockMax) {
     void* const resized = resize_large(p, old, n);
     if (resized != nullptr) return resized;

@@ -45,8 +45,14 @@ class Arena {
     return HAKMEM_LIKELY(contains(p)) ? so_page_within(p) : nullptr;
   }
   HAKMEM_ALWAYS_INLINE bool contains(ClientPtr p) const noexcept {
-    return in_use_.is_above_relaxed(p.address() - base_);  // relaxed: see above
+    return contains_from(base_, p);
   }
+  // With the base out of a variable that, instead of it, may hold kNowhere: then no pointer that a
+  // program can have is contained.
+  HAKMEM_ALWAYS_INLINE bool contains_from(std::uintptr_t base, ClientPtr p) const noexcept {
+    return in_use_.is_above_relaxed(p.address() - base);  // relaxed: see above
+  }
+  static constexpr std::uintptr_t kNowhere = std::uintptr_t{1} << 63;  // no address on x86-64
   // Also what no superslab has been in yet.
   bool reserves(ClientPtr p) const noexcept { return p.address() - base_ < bytes_; }
   // Requires: contains(p).

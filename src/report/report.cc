@@ -1,5 +1,6 @@
 #include "report/report.h"
 
+#include "base/atomic.h"
 #include "base/attributes.h"
 #include "config/version.h"
 #include "pal/linux.h"
@@ -23,7 +24,13 @@ const char* explanation(Fault fault) noexcept {
   return "unknown fault";
 }
 
+constinit StdWorld::atomic<bool> g_deep_bound{false};
+
 const char* advice(Fault fault) noexcept {
+  // relaxed: a hint in a report
+  if (fault == Fault::kInvalidFree && g_deep_bound.load_relaxed()) {
+    return "a library loaded with RTLD_DEEPBIND has libc's malloc: set HAKMEM_DEEPBIND=drop";
+  }
   switch (fault) {
     case Fault::kDoubleFree:
     case Fault::kFreedRealloc: return "find the first free of this pointer (try an ASan build)";
@@ -143,6 +150,17 @@ void report_few_mappings(std::size_t max, const char* what) noexcept {
   t.put("hakmem: warning: vm.max_map_count=").number(max).put(" ").put(what).put("\n");
   LinuxPlatform::write_error(t.data(), t.size());
 }
+
+void report_sized_delete(const FaultContext& call, const BlockView& block) noexcept {
+  Text t;
+  t.put("hakmem: warning: ").put(fault_code(Fault::kSizeMismatch)).put(": ").put(call.operation);
+  t.put("(").hex(call.pointer).put("): stated ").number(call.size).put(" bytes of a block of ");
+  t.number(block.block_size).put("; going on, and silent from now on: HAKMEM_SIZED_DELETE=abort");
+  t.put(" ends the program here, =off says nothing\n");
+  LinuxPlatform::write_error(t.data(), t.size());
+}
+
+void note_deep_bound() noexcept { g_deep_bound.store_relaxed(true); }  // relaxed: see advice
 
 void report_warning(const char* text) noexcept {
   Text t;

@@ -30,6 +30,10 @@ void report_bad_environment(const char* name, const char* value, const char* exp
 void report_unknown_variable(const char* name) noexcept;
 // One line `hakmem: warning: vm.max_map_count=<max> <what>`. Not fatal.
 void report_few_mappings(std::size_t max, const char* what) noexcept;
+// One line: which operator delete stated which size of which block, and what to set. Not fatal.
+void report_sized_delete(const FaultContext& call, const BlockView& block) noexcept;
+// From now on an unknown pointer may be one of libc's, by way of a library with RTLD_DEEPBIND.
+void note_deep_bound() noexcept;
 // One line `hakmem: warning: <text>`. Not fatal.
 void report_warning(const char* text) noexcept;
 

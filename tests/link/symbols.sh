@@ -28,7 +28,7 @@ for archive in libhakmem.a libhakmem-perf.a; do
 done
 
 # bad_alloc's type information is weak in every program that throws it.
-allowed='cfree|prctl|reallocarray|free_sized|free_aligned_sized|hak_[a-z0-9_]+|__libc_[a-z_]+|_Zn[wa].*|_Zd[la]P.*|_ZT[IS]St.*'
+allowed='cfree|dlopen|prctl|reallocarray|free_sized|free_aligned_sized|hak_[a-z0-9_]+|__libc_[a-z_]+|_Zn[wa].*|_Zd[la]P.*|_ZT[IS]St.*'
 for library in libhakmem.so libhakmem-perf.so; do
   extra=$(defined -D "$build/$library" | grep -vxE "$allowed" | grep -vxF "$wanted" || true)
   [[ -z $extra ]] || complain "$library also exports: ${extra//$'\n'/ }"

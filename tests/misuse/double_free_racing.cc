@@ -6,7 +6,7 @@
 
 int main() {
   for (int round = 0; round < 1000; ++round) {
-    void* const p = malloc(100);
+    void* const p = malloc(400);
     std::atomic<int> ready{0};
     const auto race = [&] {
       ++ready;

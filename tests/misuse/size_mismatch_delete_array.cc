@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "size-mismatch: operator delete[]("
+// ENV: HAKMEM_SIZED_DELETE=abort
 #include "misuse.h"
 
 int main() {

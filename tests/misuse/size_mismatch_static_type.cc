@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "size-mismatch: operator delete("
+// ENV: HAKMEM_SIZED_DELETE=abort
 // Deleted through a base class that has no virtual destructor.
 #include "misuse.h"
 

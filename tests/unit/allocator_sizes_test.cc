@@ -47,7 +47,25 @@ TEST_F(SizesOf, ASmallBlockMustHaveTheSizeThatItsBinServes) {
   }
 }
 
+TEST_F(SizesOf, NothingIsShrunkBeforeAReallocHasDoneSo) {
+  const auto not_yet = [&] {
+    return !shrunk(1024, 512) && !shrunk(1024, 896) && !shrunk(4 * kMiB, 3 * kMiB);
+  };
+  EXPECT_TRUE(shrunk(1024, 1000) && not_yet());
+  resized(heap.take(1024), 900);  // the same bin
+  resized(heap.take(1024), 100);  // moves
+  EXPECT_TRUE(not_yet());
+  resized(heap.take(1024), 896);
+  EXPECT_TRUE(shrunk(1024, 512) && shrunk(4 * kMiB, 3 * kMiB));
+}
+
+TEST_F(SizesOf, ALargeBlockIsShrunkInPlaceToo) {
+  resized(heap.take(kMiB), kMiB - 4096);
+  EXPECT_TRUE(shrunk(1024, 512));
+}
+
 TEST_F(SizesOf, ReallocMayHaveLeftHalfInASmallBlock) {
+  resized(heap.take(1024), 600);
   EXPECT_TRUE(shrunk(1024, 512));
   EXPECT_FALSE(shrunk(1024, 511) || allocated(1024, 512));
   EXPECT_TRUE(shrunk(kBlockMax, kBlockMax / 2));
@@ -63,6 +81,7 @@ TEST_F(SizesOf, ALargeBlockMayBeAnEighthAndTwoUnitsLonger) {
 }
 
 TEST_F(SizesOf, ReallocMayHaveLeftAQuarterInALargeBlock) {
+  resized(heap.take(1024), 600);
   EXPECT_TRUE(shrunk(4 * kMiB, 3 * kMiB));
   EXPECT_FALSE(shrunk(4 * kMiB, 3 * kMiB - 1) || allocated(4 * kMiB, 3 * kMiB));
 }

@@ -140,7 +140,7 @@ TYPED_TEST(AllocatorTest, ServesWithoutAContext) {
   auto* const zeroed = static_cast<char*>(a.allocate_zeroed(nullptr, 64));
   EXPECT_EQ(std::string(zeroed, 64), std::string(64, '\0'));
   a.deallocate_slow(nullptr, zeroed, "free");
-  a.deallocate_slow(nullptr, a.allocate_aligned(nullptr, 256, 100), "free");
+  a.deallocate_slow(nullptr, a.allocate_aligned_slow(nullptr, 256, 100), "free");
   a.deallocate_slow(nullptr, nullptr, "free");
 
   a.deallocate_slow(nullptr, of_v3, "free");  // posted to its owner
@@ -296,6 +296,8 @@ TYPED_TEST(AllocatorTest, ABlockOfAnotherSizeClassDoesNotFit) {
   EXPECT_TRUE(a.size_fits(view, 1, 224, SizeRule::kAllocated));
   EXPECT_FALSE(a.size_fits(view, 1, 225, SizeRule::kMayBeShrunk)) << "larger than the block";
   EXPECT_FALSE(a.size_fits(view, 1, 192, SizeRule::kAllocated));
+  EXPECT_FALSE(a.size_fits(view, 1, 192, SizeRule::kMayBeShrunk)) << "no realloc has shrunk yet";
+  ASSERT_EQ(a.reallocate(heap.ctx, p, 192), p);
   EXPECT_TRUE(a.size_fits(view, 1, 192, SizeRule::kMayBeShrunk));
   EXPECT_FALSE(a.size_fits(view, 1, 100, SizeRule::kMayBeShrunk)) << "realloc would have moved it";
   heap.give(p);
