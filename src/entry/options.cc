@@ -48,7 +48,7 @@ constexpr Choice<StatsFormat> kFormats[] = {
 
 constexpr Choice<HugePages> kHugePages[] = {
     {"never", HugePages::kNever}, {"madvise", HugePages::kMadvise}, {"always", HugePages::kAlways}};
-constexpr Choice<bool> kSandboxed[] = {{"0", false}, {"1", true}};
+constexpr Choice<bool> kSwitch[] = {{"0", false}, {"1", true}};
 constexpr Choice<Prefault> kPrefault[] = {{"0", Prefault::kNo}, {"1", Prefault::kYes}};
 
 constexpr Choice<SizedDelete> kSizedDelete[] = {
@@ -130,11 +130,12 @@ Options options_from(const SettingsSource& source) noexcept {
                                HugePages::kSystem, "the system's setting");
   options.memory.prefault =
       choose(source, "HAKMEM_PREFAULT", kPrefault, "0 or 1", Prefault::kNo, "0");
-  options.sandboxed = choose(source, "HAKMEM_SANDBOX", kSandboxed, "0 or 1", false, "0");
+  options.sandboxed = choose(source, "HAKMEM_SANDBOX", kSwitch, "0 or 1", false, "0");
   options.sized_delete = choose(source, "HAKMEM_SIZED_DELETE", kSizedDelete, "abort, warn or off",
                                 SizedDelete::kWarn, "warn");
   options.deep_bind =
       choose(source, "HAKMEM_DEEPBIND", kDeepBind, "drop or keep", DeepBind::kDrop, "drop");
+  options.background = choose(source, "HAKMEM_BACKGROUND", kSwitch, "0 or 1", false, "0");
   return options;
 }
 

@@ -33,6 +33,7 @@ struct Options {
   bool sandboxed = false;  // HAKMEM_SANDBOX: as if a filter had been announced (pal/sandbox.h)
   SizedDelete sized_delete = SizedDelete::kWarn;
   DeepBind deep_bind = DeepBind::kDrop;
+  bool background = false;  // HAKMEM_BACKGROUND
 };
 
 Options options_from(const SettingsSource& source) noexcept;
