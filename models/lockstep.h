@@ -70,6 +70,7 @@ class Lockstep {
     model_->cold().soiled = [this](std::size_t slab) {
       return real_->cold().record_for_test(SlabIndex(static_cast<std::uint32_t>(slab))).soiled;
     };
+    model_->reorder = [this](Page& page) { reorder(page); };
     model_->cold().elsewhere = [&limit = real_->limit()] { return limit.at_next_question(); };
   }
 
@@ -97,7 +98,6 @@ class Lockstep {
   }
 
   // Frees every block, ends every thread, trims: nothing may be left, in the model or really.
-  // Requires: no fork_child in the trace, for its lost contexts keep their pages.
   bool finish_empty() {
     if constexpr (kFake) real_->platform().stop_failing();
     step({OpKind::kLimit, 0, 0, 0, 0});
@@ -221,6 +221,11 @@ class Lockstep {
   }
 
   Thread& thread() {
+    Thread& t = attached_thread();
+    if (t.real != nullptr) rng_before_ = t.real->so.rng;
+    return t;
+  }
+  Thread& attached_thread() {
     Thread& t = threads_[actor_];
     if (t.attached) return t;
     t.attached = true;
@@ -339,9 +344,8 @@ class Lockstep {
 
   // ---- a fork's child (lockstep_reshuffle.h)
 
-  void follow_reshuffle(RealContext& real, Context& model);
   void follow_magazine(RealContext& real, Context& model, std::size_t bin);
-  void follow_freelist(Page& page);
+  void reorder(Page& page);
 
   // ---- threads, policy, system (lockstep_world.h)
 
@@ -370,6 +374,7 @@ class Lockstep {
   bool commit_failing_ = false, memory_failing_ = false;
   bool attach_refused_ = false;  // the system refused memory for one more context
   std::uint64_t patterns_ = 0;
+  Rng rng_before_;  // of the context that acts
   Trace trace_;
   std::string difference_;
 };

@@ -1,6 +1,7 @@
-// The child of a fork hands its free blocks out in a new random order (front/reshuffle.h). Which
-// order is nobody's promise; that it is the same blocks is. The model takes the real order over,
-// item by item, and finds a difference if one has no counterpart.
+// The child of a fork hands its free blocks out in a new random order: magazines at once, pages when
+// they are next taken from (page/reshuffle.h). Which order is nobody's promise; that it is the same
+// blocks is. Of magazines the model takes the real order over, item by item, and finds a difference
+// if one has no counterpart.
 #pragma once
 
 #include "models/lockstep.h"
@@ -27,16 +28,6 @@ inline bool token_may_be(const Page& page, const Bin& info, Token token, std::si
 }
 
 template <class C, class Rules>
-void Lockstep<C, Rules>::follow_reshuffle(RealContext& real, Context& model) {
-  for (std::size_t b = 0; b < model.bins.size() && difference_.empty(); ++b) {
-    follow_magazine(real, model, b);
-    std::vector<std::size_t> heads = model.bins[b].partial;
-    if (model.bins[b].current != kNone) heads.push_back(model.bins[b].current);
-    for (const std::size_t head : heads) follow_freelist(model_->cold().page(head));
-  }
-}
-
-template <class C, class Rules>
 void Lockstep<C, Rules>::follow_magazine(RealContext& real, Context& model, std::size_t bin) {
   const auto& m = real.ultra.magazine(BinIndex(static_cast<std::uint8_t>(bin)));
   std::vector<Cached>& blocks = model.magazines[bin].blocks;
@@ -52,21 +43,17 @@ void Lockstep<C, Rules>::follow_magazine(RealContext& real, Context& model, std:
   expect(same, "a reshuffled magazine holds other blocks");
 }
 
+// By the allocator's own shuffle, with the generator as it was when the step began: nothing else
+// has asked it for a number by then.
 template <class C, class Rules>
-void Lockstep<C, Rules>::follow_freelist(Page& page) {
-  const auto& real = real_->arena().page(static_cast<std::uint32_t>(page.head));
-  std::vector<std::size_t> slots;
-  for (std::uint32_t slot = real.freelist; slot < real.capacity && slots.size() <= page.carved;) {
-    slots.insert(slots.begin(), slot);
-    slot = entry_link(real.entries[slot].load_relaxed());
+void Lockstep<C, Rules>::reorder(Page& page) {
+  constexpr std::size_t kPiece = 256;
+  std::vector<Token> slots(page.freelist.rbegin(), page.freelist.rend());  // front = next
+  Rng rng = rng_before_;
+  for (std::size_t at = 0; at < slots.size(); at += kPiece) {
+    shuffle(std::span(slots).subspan(at, std::min(kPiece, slots.size() - at)), rng);
   }
-  if (slots.size() != page.freelist.size())
-    return expect(false, "a reshuffled freelist lost slots");
-  const Bin& info = model_->shape().bins[page.bin];
-  const bool same = take_over_order(page.freelist, [&](std::size_t i, Token token) {
-    return token_may_be(page, info, token, slots[i]);
-  });
-  expect(same, "a reshuffled freelist holds other slots");
+  page.freelist.assign(slots.rbegin(), slots.rend());
 }
 
 }  // namespace hakmem::model

@@ -20,13 +20,15 @@ void Lockstep<C, Rules>::thread_exit() {
 template <class C, class Rules>
 void Lockstep<C, Rules>::fork_child() {
   const Thread mine = thread();
-  real_->fork_prepare();
+  real_->fork_prepare(mine.real);
   real_->fork_child(mine.real);
   model_->fork_child(mine.model);
   threads_.assign(kThreads, Thread{});
   threads_[actor_] = mine;
   if (C::kMitigations.randomize_slots && mine.real != nullptr) {
-    follow_reshuffle(*mine.real, model_->contexts()[mine.model]);
+    Context& model = model_->contexts()[mine.model];
+    for (std::size_t b = 0; b < model.bins.size() && difference_.empty(); ++b)
+      follow_magazine(*mine.real, model, b);
   }
 }
 

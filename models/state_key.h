@@ -24,6 +24,8 @@ class StateKey {
     add(model.cold().limit.hard);
     for (const std::size_t who : model.parked()) add(who);
     add(kNone);
+    for (const std::size_t who : model.orphaned()) add(who);
+    add(kNone);
     add_policy(model.policy(), model.shape());
     add_times(model);
     if (model.policy().learn) add_learner(model);

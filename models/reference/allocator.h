@@ -31,6 +31,7 @@ class Allocator : public Paths {
 
   // kNone: every context is taken.
   std::size_t attach() {
+    salvage(2);
     std::size_t who = kNone;
     if (!parked_.empty()) {
       who = parked_.back();
@@ -46,19 +47,15 @@ class Allocator : public Paths {
     return who;
   }
   void park(std::size_t who) {
-    Context& ctx = contexts_[who];
-    flush_all(ctx);
-    drain(ctx);
-    ctx.ebb_bytes = ctx.ebb_left = 0;
-    for (PagesOfBin& own : ctx.bins) own.max_partial = 0;
-    retire_empty_pages(ctx);
-    ctx.life = Life::kParked;
-    parked_.push_back(who);
+    park_context(contexts_[who]);
   }
-  // In the child: the other threads are gone, and their contexts are never touched again.
+  // In the child: the other threads are gone, and others will park their contexts for them.
   void fork_child(std::size_t who) {
     for (Context& ctx : contexts_) {
-      if (ctx.life == Life::kActive && ctx.number != who) ctx.life = Life::kOrphaned;
+      ++ctx.generation;
+      if (ctx.life != Life::kActive || ctx.number == who) continue;
+      ctx.life = Life::kOrphaned;
+      orphaned_.push_back(ctx.number);
     }
   }
 
@@ -173,6 +170,7 @@ class Allocator : public Paths {
     return purge();
   }
   std::size_t purge() {
+    salvage(kNone);
     const std::size_t between_blocks = give_up_memory() * 4096;
     return between_blocks + cold_.trim();
   }
@@ -202,6 +200,7 @@ class Allocator : public Paths {
   Cold& cold() { return cold_; }
   std::vector<Context>& contexts() { return contexts_; }
   const std::vector<std::size_t>& parked() const { return parked_; }
+  const std::vector<std::size_t>& orphaned() const { return orphaned_; }
   Learner& learner() { return learner_; }
   std::uintptr_t arena() const { return arena_; }
 

@@ -50,6 +50,7 @@ struct Context {
   std::size_t thinned_bytes = 0;  // given to pages meanwhile, since these were looked at
   std::size_t period = 0;         // decay period in which its thread was last on a slow path
   std::size_t tended_in = 0;      // ... in which another thread last looked after it
+  std::size_t generation = 0;     // forks of which this is the child's side
   StatsV3 stats{};
 
   Context(std::size_t n, std::size_t bin_count)

@@ -41,6 +41,7 @@ struct Page {
   // all are fresh, or none is: none that is gets into a magazine.
   std::vector<bool> fresh;
   bool lent_fresh = false;
+  std::size_t generation = 0;  // of its owner, when a slot was last taken
 
   void lend(std::size_t unit, std::size_t of_bin, const Bin& info, std::size_t context,
             bool is_fresh) {

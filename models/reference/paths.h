@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "models/reference/context.h"
@@ -37,6 +38,8 @@ class Paths {
   std::size_t large_live = 0;
   bool commit_fails = false;  // what the system answered during the step
   bool policy_memory_fails = false;
+  // Which of its free slots comes first, in a page from before a fork: told.
+  std::function<void(Page&)> reorder = [](Page&) {};
 
  protected:
   Paths(const Shape& shape, std::size_t superslabs, const PolicySnapshot& policy)
@@ -87,6 +90,7 @@ class Paths {
     flush_all(ctx);
     set_max_partial(ctx);
     retire_empty_pages(ctx);
+    salvage(kNone);
     scavenge(kNone);
   }
   // Pages with few blocks left do not wait for the time when the context only frees.
@@ -132,6 +136,7 @@ class Paths {
   }
   void allocating_at_ebb(Context& ctx) {
     look_at_time(ctx);
+    salvage(2);
     scavenge(2);
     if (--ctx.ebb_left == 0) set_max_partial(ctx);
   }
@@ -197,6 +202,23 @@ class Paths {
     if (!counting(ctx)) return;
     if (path == Give::kPartial) ++stats(ctx, bin).free_partial;
     if (path == Give::kRetire) ++stats(ctx, bin).free_retire;
+  }
+  // Of a thread that ends, or that a fork has lost.
+  void park_context(Context& ctx) {
+    flush_all(ctx);
+    drain(ctx);
+    ctx.ebb_bytes = ctx.ebb_left = 0;
+    for (PagesOfBin& own : ctx.bins) own.max_partial = 0;
+    retire_empty_pages(ctx);
+    ctx.life = Life::kParked;
+    parked_.push_back(ctx.number);
+  }
+  void salvage(std::size_t most) {
+    for (; !orphaned_.empty() && most > 0; --most) {
+      Context& ctx = contexts_[orphaned_.back()];
+      orphaned_.pop_back();
+      park_context(ctx);
+    }
   }
   void retire_empty_pages(Context& ctx) {
     ctx.retire_empty_pages(cold_, [&](std::size_t bin) { count_retired(ctx, bin); });
@@ -275,6 +297,8 @@ class Paths {
     if (source.page == nullptr) learn(ctx, bin, source.path);
     if (source.page == nullptr) return v1(bin);
     Page& page = *source.page;
+    if (page.generation != ctx.generation && shape_.randomize) reorder(page);
+    page.generation = ctx.generation;
     const Token mine = page.take(info(bin), shape_.randomize, Slot::kLive);
     std::size_t extra = ctx.ebb_left != 0 ? 0 : info(bin).magazine / 2;
     if (extra > info(bin).capacity - page.used) extra = info(bin).capacity - page.used;
@@ -283,7 +307,10 @@ class Paths {
       ctx.magazines[bin].blocks.push_back({page.head, token, 0});
     }
     const Served served{Heap::kV3, bin, page.head, mine, 0};
-    if (source.path == Take::kRefill) scavenge(2);
+    if (source.path == Take::kRefill) {
+      salvage(2);
+      scavenge(2);
+    }
     learn(ctx, bin, source.path);
     return served;
   }
@@ -382,7 +409,8 @@ class Paths {
   const Shape shape_;
   Cold cold_;
   std::vector<Context> contexts_;
-  std::vector<std::size_t> parked_;  // back = parked last
+  std::vector<std::size_t> parked_;    // back = parked last
+  std::vector<std::size_t> orphaned_;  // back = parked next
   PolicySnapshot policy_;
   Learner learner_;
 };

@@ -53,6 +53,10 @@ class StdAtomic {
   std::atomic<T> word_{};
 };
 
+// Keeps the compiler, not the processor, from moving stores across: the child of a fork sees how
+// far a lost thread had come, in the order of its instructions.
+inline void in_program_order() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
+
 // The world the production allocator lives in: the hardware's atomics.
 struct StdWorld {
   template <class T>

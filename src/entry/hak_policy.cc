@@ -26,6 +26,7 @@ bool is_class(int size_class) noexcept { return size_class >= 0 && size_class < 
 template <class Edit>
 int change(Edit&& edit) noexcept {
   const hakmem::ErrnoKeeper keep;
+  const heap::OutsideFork outside;
   return heap::allocator().update_policy(heap::context(), edit) ? 0 : ENOMEM;
 }
 
@@ -120,6 +121,7 @@ void hak_stats_v3_print() { heap::print_stats_v3(); }
 
 int hak_set_limit(std::size_t soft, std::size_t hard) {
   if (soft > hard && soft != HAK_NO_LIMIT) return EINVAL;
+  const heap::OutsideFork outside;
   heap::allocator().set_limit({soft, hard});
   return 0;
 }

@@ -1,6 +1,7 @@
 #include "entry/heap.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstring>
@@ -36,19 +37,28 @@ void on_thread_exit(void* ctx) noexcept {
   if (HAKMEM_UNLIKELY(recording())) record(trace::Kind::kThreadExit, 0, 1, nullptr);
 }
 
+pid_t g_forking_process;  // under every lock
+
+// Prepare handlers run in the reverse order of their registration, the others in its order: a
+// handler registered before ours runs with every lock held by its thread (OutsideFork).
 void on_fork_prepare() noexcept HAKMEM_UNCHECKED {
   g_start.lock_for_fork();
   recorder_fork_prepare();
-  g_allocator.fork_prepare();
+  g_allocator.fork_prepare(t_context);
+  g_forking_process = getpid();
+  t_forking = true;
 }
 
 void on_fork_parent() noexcept HAKMEM_UNCHECKED {
+  t_forking = false;
   g_allocator.fork_parent();
   recorder_fork_parent();
   g_start.unlock_after_fork();
 }
 
 void on_fork_child() noexcept HAKMEM_UNCHECKED {
+  if (!t_forking) return;  // another's handler wanted memory before
+  t_forking = false;
   g_allocator.fork_child(t_context->number == 0 ? nullptr : t_context);
   recorder_fork_child();
   stats_dump_fork_child();
@@ -141,6 +151,7 @@ bool too_large(std::size_t n) noexcept { return n > PTRDIFF_MAX; }
 
 HAKMEM_NOINLINE void* obtain(std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
+  const OutsideFork outside;
   ensure_started();
   serve_stats();
   serve_background();
@@ -150,6 +161,7 @@ HAKMEM_NOINLINE void* obtain(std::size_t n) noexcept {
 
 // Requires: n <= kBlockMax.
 HAKMEM_NOINLINE void* obtain_zeroed(std::size_t n) noexcept {
+  const OutsideFork outside;
   ensure_started();
   serve_stats();
   serve_background();
@@ -165,7 +177,19 @@ HAKMEM_NOINLINE void* obtain_zeroed(std::size_t n) noexcept {
 [[gnu::used]] static void (*const kPullsVariables)() noexcept = &name_unknown_variables;
 
 constinit ProductionAllocator g_allocator;
+constinit thread_local bool t_forking __attribute__((tls_model("initial-exec"))) = false;
 constinit thread_local Ctx* t_context __attribute__((tls_model("initial-exec"))) = &g_no_context;
+
+// In the child all locks are let go for good.
+bool OutsideFork::leave() noexcept {
+  if (getpid() != g_forking_process) {
+    on_fork_child();
+    return false;
+  }
+  on_fork_parent();
+  return true;
+}
+void OutsideFork::come_back() noexcept { on_fork_prepare(); }
 
 ProductionAllocator& allocator() noexcept {
   ensure_started();
@@ -190,6 +214,7 @@ void* allocate_slow(std::size_t n) noexcept { return obtain(n); }
 void* allocate_zeroed_slow(std::size_t n) noexcept {
   if (n <= ProductionGeometry::kBlockMax) return obtain_zeroed(n);
   if (too_large(n)) return nullptr;
+  const OutsideFork outside;
   ensure_started();
   return recorded(trace::Kind::kCalloc, n, 1,
                   with_memory([n](Ctx* ctx) { return g_allocator.allocate_zeroed(ctx, n); }));
@@ -197,6 +222,7 @@ void* allocate_zeroed_slow(std::size_t n) noexcept {
 
 void* allocate_aligned_slow(std::size_t alignment, std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
+  const OutsideFork outside;
   ensure_started();
   return recorded(trace::Kind::kAligned, n, alignment, with_memory([=](Ctx* ctx) {
                     return g_allocator.allocate_aligned_slow(ctx, alignment, n);
@@ -205,6 +231,7 @@ void* allocate_aligned_slow(std::size_t alignment, std::size_t n) noexcept {
 
 void* reallocate(void* p, std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
+  const OutsideFork outside;
   ensure_started();
   if (HAKMEM_UNLIKELY(recording())) record(trace::Kind::kReallocFrom, n, 1, p);
   return recorded(trace::Kind::kReallocTo, n, 1,
@@ -213,6 +240,7 @@ void* reallocate(void* p, std::size_t n) noexcept {
 
 void deallocate_slow(void* p, const char* operation) noexcept {
   if (p == nullptr) return;
+  const OutsideFork outside;
   ensure_started();
   serve_stats();
   serve_background();
@@ -223,6 +251,7 @@ void deallocate_slow(void* p, const char* operation) noexcept {
 void deallocate_sized_slow(void* p, std::size_t n, std::size_t alignment, SizeRule rule,
                            const char* operation) noexcept {
   if (p == nullptr) return;
+  const OutsideFork outside;
   if constexpr (ProductionConfig::kMitigations.check_frees) {
     BlockView view = g_allocator.locate_live(t_context, p, operation);
     if (!fits(view, p, n, alignment, rule)) {
@@ -250,14 +279,19 @@ const Options& options() noexcept {
 
 std::size_t usable_size_slow(const void* p, const char* operation) noexcept {
   if (p == nullptr) return 0;
+  const OutsideFork outside;
   return g_allocator.locate_live(t_context, p, operation).block_size;
 }
 
 std::size_t trim() noexcept {
+  const OutsideFork outside;
   ensure_started();
   return with_context([](Ctx* ctx) { return g_allocator.trim(ctx); });
 }
 
-std::size_t purge() noexcept { return allocator().purge(); }
+std::size_t purge() noexcept {
+  const OutsideFork outside;
+  return allocator().purge();
+}
 
 }  // namespace hakmem::heap

@@ -16,6 +16,8 @@ namespace hakmem::heap {
 extern ProductionAllocator g_allocator;
 extern constinit thread_local ProductionContext* t_context
     __attribute__((tls_model("initial-exec")));
+// This thread is between our prepare handler and the one after the fork: it holds every lock.
+extern constinit thread_local bool t_forking __attribute__((tls_model("initial-exec")));
 
 // All: nullptr when out of memory or when n > PTRDIFF_MAX; errno untouched.
 HAKMEM_NOINLINE void* allocate_slow(std::size_t n) noexcept;
@@ -39,6 +41,27 @@ HAKMEM_NOINLINE std::size_t usable_size_slow(const void* p, const char* operatio
 // Bytes given back to the system: what is free, with or without this thread's own caches.
 std::size_t trim() noexcept;
 std::size_t purge() noexcept;
+
+// Other parties' fork handlers may run between ours and the fork, in a thread that holds every
+// lock. What such a handler asks of the heap is done outside: the locks are let go for as long as
+// one of these lives. Each way in that may want a lock has one; it costs a look at a word.
+class OutsideFork {
+ public:
+  OutsideFork() noexcept {
+    if (HAKMEM_UNLIKELY(t_forking)) left_ = leave();
+  }
+  ~OutsideFork() {
+    if (HAKMEM_UNLIKELY(left_)) come_back();
+  }
+  OutsideFork(const OutsideFork&) = delete;
+  OutsideFork& operator=(const OutsideFork&) = delete;
+
+ private:
+  static bool leave() noexcept;
+  static void come_back() noexcept;
+
+  bool left_ = false;
+};
 
 // This thread's context, attached if need be; nullptr when there is none to be had.
 ProductionContext* context() noexcept;

@@ -6,6 +6,7 @@ namespace hakmem::heap {
 
 Survey memory_held() noexcept {
   Survey found;
+  const OutsideFork outside;
   Surveyor<ProductionConfig>(allocator()).run(Patience::kWaits, found);
   return found;
 }

@@ -39,6 +39,11 @@ void* allocate_paged(std::size_t n) noexcept {
   return or_enomem(heap::allocate_aligned(static_cast<std::size_t>(getpagesize()), n));
 }
 
+// Before other constructors: fork handlers registered later than ours run outside of ours, so that
+// they may allocate, and wait for threads that do.
+void start_early() noexcept { heap::allocator(); }
+[[gnu::used, gnu::section(".init_array.00000")]] void (*g_start_early)() noexcept = start_early;
+
 }  // namespace
 
 extern "C" {

@@ -131,9 +131,10 @@ class Allocator {
     if (limit_.crowded(Holder::kMappings)) purge();
   }
 
-  void fork_prepare() noexcept HAKMEM_UNCHECKED;
+  // `mine`: the context of the thread that forks, or nullptr.
+  void fork_prepare(Ctx* mine = nullptr) noexcept HAKMEM_UNCHECKED;
   void fork_parent() noexcept HAKMEM_UNCHECKED;
-  void fork_child(Ctx* mine) noexcept;
+  void fork_child(Ctx* mine) noexcept HAKMEM_UNCHECKED;
 
   Arena<C>& arena() noexcept { return arena_; }
   ColdBox<C>& cold() noexcept { return cold_; }
@@ -168,6 +169,7 @@ class Allocator {
                         const FaultContext& call) noexcept;
   void deallocate_remote(Ctx* ctx, Page& page, std::uint32_t slot,
                          const FaultContext& call) noexcept;
+  void mark_and_post(Ctx* ctx, Page& page, std::uint32_t slot, const FaultContext& call) noexcept;
   void deallocate_foreign(Ctx* ctx, void* p, const char* operation) noexcept;
   void cache_v1_block(Ctx& ctx, void* p, const BlockView& view, const char* operation) noexcept;
   [[noreturn]] void fail_freed_twice(Ctx* ctx, const Page& page, const FaultContext& call) noexcept;
@@ -195,6 +197,10 @@ class Allocator {
   void allocating_at_ebb(Ctx& ctx) noexcept;
   void set_up_holding(Ctx& ctx) noexcept;
   void retire_empty_pages(Ctx& ctx) noexcept;
+  void give_up_all(Ctx& ctx) noexcept;
+  void salvage(std::size_t most) noexcept;
+  static void drop_half_done(Ctx& ctx) noexcept;
+  void unlock_heaps_after_fork() noexcept HAKMEM_UNCHECKED;
   static void count_retired(Ctx& ctx, const Page& page) noexcept;
   void scavenge() noexcept;
   void set_warm_caps(const PolicySnapshot& policy) noexcept;
@@ -206,6 +212,7 @@ class Allocator {
   LearnBox<C> learn_;
   ColdBox<C> cold_;
   ContextRegistry<C> contexts_;
+  Lock<C> posting_;  // held by a thread without a context while it posts
   v1::V1Heap<C> v1_;
   large::LargeHeap<C> large_;
   Limit limit_;  // far from what the hot path reads

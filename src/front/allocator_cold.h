@@ -2,9 +2,11 @@
 #pragma once
 
 #include "front/allocator.h"
-#include "front/reshuffle.h"
+#include "page/reshuffle.h"
 
 namespace hakmem {
+
+inline constexpr std::size_t kContextsPerVisit = 2;  // of those that others look after
 
 template <class C>
 void Allocator<C>::init(const PolicySnapshot& policy) noexcept {
@@ -19,6 +21,7 @@ void Allocator<C>::init(const PolicySnapshot& policy) noexcept {
 
 template <class C>
 typename Allocator<C>::Ctx* Allocator<C>::attach_context() noexcept {
+  salvage(kContextsPerVisit);
   Ctx* const ctx = contexts_.attach();
   if (ctx != nullptr) {
     const LockGuard<C> working(ctx->lock);
@@ -34,14 +37,43 @@ template <class C>
 void Allocator<C>::park_context(Ctx& ctx) noexcept {
   {
     const LockGuard<C> working(ctx.lock);
-    flush_all(ctx);
-    drain(ctx);
-    ctx.ebb_bytes = ctx.ebb_left = 0;
-    for (SoClass<C>& cls : ctx.so.classes) cls.max_partial = 0;
-    retire_empty_pages(ctx);
+    give_up_all(ctx);
   }
   if (contexts_.parked() >= kWarmContexts) contexts_.purge_magazines(ctx);
   contexts_.park(ctx);
+}
+
+template <class C>
+void Allocator<C>::give_up_all(Ctx& ctx) noexcept {
+  flush_all(ctx);
+  drain(ctx);
+  ctx.ebb_bytes = ctx.ebb_left = 0;
+  for (SoClass<C>& cls : ctx.so.classes) cls.max_partial = 0;
+  retire_empty_pages(ctx);
+}
+
+// In the child of a fork, little by little: contexts of lost threads are parked in their stead.
+template <class C>
+void Allocator<C>::salvage(std::size_t most) noexcept {
+  contexts_.salvage(most, [&](Ctx& lost) {
+    const LockGuard<C> working(lost.lock);
+    drop_half_done(lost);
+    give_up_all(lost);
+  });
+}
+
+// The hot path writes a place's block before `top`, and its entry at another time: the newest place
+// may be one that was being popped. The program never got that block; it stays LIVE for ever.
+template <class C>
+void Allocator<C>::drop_half_done(Ctx& ctx) noexcept {
+  if constexpr (C::kMitigations.check_frees) {
+    for (std::size_t b = 0; b < Sizes::kBins; ++b) {
+      Magazine<C>& magazine = ctx.ultra.magazine(BinIndex(static_cast<std::uint8_t>(b)));
+      if (magazine.empty()) continue;
+      // relaxed: there is one thread that works on it
+      if (magazine.top[-1].entry->load_relaxed() != kEntryCached) --magazine.top;
+    }
+  }
 }
 
 // What every slow path does first, with the context's lock held: two loads when there is nothing to
@@ -102,6 +134,7 @@ void Allocator<C>::begin_ebb(Ctx& ctx) noexcept {
   flush_all(ctx);
   set_up_holding(ctx);
   retire_empty_pages(ctx);
+  salvage(~std::size_t{0});
   contexts_.scavenge(~std::size_t{0}, [&](Ctx& parked) { drain(parked); });
 }
 
@@ -208,13 +241,13 @@ void Allocator<C>::flush_unused(Ctx& ctx) noexcept {
 // Above the soft limit none is cached, nor a chunk of v1.
 template <class C>
 void Allocator<C>::scavenge() noexcept {
-  constexpr std::size_t kContextsPerVisit = 2;
   if (HAKMEM_UNLIKELY(limit_.crowded(Holder::kMappings))) {
     large_.trim();
     v1_.unmap_empty();
   } else {
     large_.decay();
   }
+  salvage(kContextsPerVisit);
   contexts_.scavenge(kContextsPerVisit, [&](Ctx& parked) { drain(parked); });
 }
 
@@ -282,6 +315,7 @@ template <class C>
 std::size_t Allocator<C>::purge() noexcept {
   const std::size_t before = limit_.held_by(Holder::kPages);
   std::size_t unused = 0;
+  salvage(~std::size_t{0});
   contexts_.visit_all([&](Ctx& ctx) { unused += give_up_memory(ctx); });
   const std::size_t after = limit_.held_by(Holder::kPages);
   const std::size_t small = arena_.exists() ? cold_.trim() : 0;
@@ -307,10 +341,11 @@ void Allocator<C>::expect_mine(const Ctx& ctx, const Page& page, std::uint32_t s
   }
 }
 
-// Lock order: contexts, learn, policy, cold, v1, large.
+// Lock order: contexts, posting, learn, policy, cold, v1, large.
 template <class C>
-void Allocator<C>::fork_prepare() noexcept {
-  contexts_.lock_for_fork();
+void Allocator<C>::fork_prepare(Ctx* mine) noexcept {
+  contexts_.lock_for_fork(mine);
+  posting_.lock();
   learn_.lock_for_fork();
   policy_.lock_for_fork();
   cold_.lock_for_fork();
@@ -320,27 +355,43 @@ void Allocator<C>::fork_prepare() noexcept {
 
 template <class C>
 void Allocator<C>::fork_parent() noexcept {
+  unlock_heaps_after_fork();
+  contexts_.unlock_after_fork();
+}
+
+template <class C>
+void Allocator<C>::unlock_heaps_after_fork() noexcept {
   large_.unlock_after_fork();
   v1_.unlock_after_fork();
   cold_.unlock_after_fork();
   policy_.unlock_after_fork();
   learn_.unlock_after_fork();
-  contexts_.unlock_after_fork();
+  posting_.unlock();
 }
 
 // Only this thread exists in the child, and it holds every lock. What it does next must not be
-// predictable from the parent. Contexts of lost threads are left alone, and with them their memory
-// shared with the parent: nobody will allocate from them.
+// predictable from the parent: its magazines are shuffled now, pages when they are next taken from.
+// Lost threads were in no slow path, but in the middle of a post perhaps.
 template <class C>
 void Allocator<C>::fork_child(Ctx* mine) noexcept {
   contexts_.orphan_all_but(mine);
-  fork_parent();
   Rng fresh(platform_.random());
   contexts_.for_each([&](Ctx& ctx) {
-    if (ctx.state != ContextState::kOrphaned) ctx.so.rng.stir(fresh.next());
+    ctx.so.rng.stir(fresh.next());
+    ++ctx.so.generation;
+    const std::uint32_t unit = ctx.posting.load_relaxed();  // relaxed: there is one thread
+    ctx.posting.store_relaxed(Page::kNoPage);
+    if (HAKMEM_LIKELY(unit == Page::kNoPage)) return;
+    Page& page = arena_.page(unit);
+    Ctx* const owner = page.owner.load_relaxed();
+    if (owner != nullptr) repair_posts(arena_, owner->pending, page);
   });
-  if constexpr (C::kMitigations.randomize_slots) {
-    if (mine != nullptr) reshuffle_owner_only(arena_, *mine);
+  unlock_heaps_after_fork();
+  contexts_.unlock_in_child();
+  if (mine == nullptr || !C::kMitigations.randomize_slots) return;
+  for (std::size_t b = 0; b < Sizes::kBins; ++b) {
+    Magazine<C>& magazine = mine->ultra.magazine(BinIndex(static_cast<std::uint8_t>(b)));
+    shuffle(std::span(magazine.base, magazine.size()), mine->so.rng);
   }
 }
 

@@ -271,19 +271,34 @@ void Allocator<C>::count_given_back(Ctx& ctx, std::uint8_t size_class, GivePath 
 template <class C>
 void Allocator<C>::deallocate_remote(Ctx* ctx, Page& page, std::uint32_t slot,
                                      const FaultContext& call) noexcept {
-  std::uint32_t head = kNoSlot;
-  if (HAKMEM_UNLIKELY(!mark_remote(page, slot, &head))) fail_freed_twice(ctx, page, call);
   const std::uint8_t size_class = page.class_idx;
   const std::size_t bytes = page.block_size;
+  if (ctx == nullptr) {
+    const LockGuard<C> posting(posting_);
+    return mark_and_post(ctx, page, slot, call);
+  }
+  // So that the child of a fork knows where this thread was.
+  ctx->posting.store_relaxed(arena_.unit_of(page));
+  in_program_order();
+  mark_and_post(ctx, page, slot, call);
+  in_program_order();
+  ctx->posting.store_relaxed(Page::kNoPage);
+  if (ctx->counting()) {
+    ctx->stats.by_class[size_class].free_calls.add();
+    ctx->stats.by_class[size_class].free_remote.add();
+  }
+  note_freed_elsewhere(*ctx, bytes);
+}
+
+template <class C>
+void Allocator<C>::mark_and_post(Ctx* ctx, Page& page, std::uint32_t slot,
+                                 const FaultContext& call) noexcept {
+  std::uint32_t head = kNoSlot;
+  if (HAKMEM_UNLIKELY(!mark_remote(page, slot, &head))) fail_freed_twice(ctx, page, call);
   Ctx* const owner = page.owner.load_relaxed();  // relaxed: a page with a live block stays owned
   // It was freed by its owner too, and the page is empty and gone.
   if (HAKMEM_UNLIKELY(owner == nullptr)) report_raced_double_free(page, slot, call.operation);
   post(arena_, owner->pending, page, slot, head);
-  if (ctx != nullptr && ctx->counting()) {
-    ctx->stats.by_class[size_class].free_calls.add();
-    ctx->stats.by_class[size_class].free_remote.add();
-  }
-  if (ctx != nullptr) note_freed_elsewhere(*ctx, bytes);
 }
 
 // Not in the arena: large, then v1, then nobody's.

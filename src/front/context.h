@@ -17,7 +17,7 @@ enum class ContextState : std::uint8_t {
   kUnused,
   kActive,    // held by a thread
   kParked,    // its thread has exited; whoever holds the registry's lock may work on it
-  kOrphaned,  // its thread was lost in a fork: it may have been in the middle of anything
+  kOrphaned,  // its thread was lost in a fork, in the hot path at most: it will be parked
 };
 
 template <class C>
@@ -32,7 +32,9 @@ struct Context {
   std::uint16_t ebb_left = 0;     // not 0: ebbing, for so many more slow allocations
   std::size_t thinned_bytes = 0;  // given to pages while it ebbs, since these were looked at
   void* fresh_block = nullptr;    // of the last refill, if it was on fresh memory (so_page.h)
-  Context* next_parked = nullptr;
+  Context* next_parked = nullptr;  // or next orphaned
+  // The page that its thread is posting a free to, for the child of a fork.
+  typename C::World::template atomic<std::uint32_t> posting{SoPage<C>::kNoPage};
   // Held on each slow path of its thread, and by whoever works on the context in its stead. What
   // the hot path touches, `ultra`, is the thread's alone all the same.
   Lock<C> lock{};

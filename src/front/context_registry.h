@@ -1,5 +1,6 @@
 // The registry of contexts: hands them to threads, takes them back when threads exit.
 //   attach: parked -> active, else unused -> active      park: active -> parked
+//   orphan_all_but: active -> orphaned, in a fork        salvage: orphaned -> parked
 //   scavenge, visit: others work on contexts whose threads do not
 // Contexts and their magazines lie in a table that is opened context by context.
 #pragma once
@@ -50,10 +51,7 @@ class ContextRegistry {
   // Requires: the caller holds the context and has flushed it.
   void park(Ctx& ctx) noexcept {
     const LockGuard<C> guard(lock_);
-    ctx.state = ContextState::kParked;
-    ctx.next_parked = parked_;
-    parked_ = &ctx;
-    parked_count_.store_relaxed(parked() + 1);
+    park_locked(ctx);
   }
 
   std::uint32_t parked() const noexcept { return parked_count_.load_relaxed(); }  // a count
@@ -76,6 +74,21 @@ class ContextRegistry {
       if (ctx->pending.empty()) continue;
       work(*ctx);
       ++worked;
+    }
+    lock_.unlock();
+  }
+
+  // The same for up to `most` orphaned contexts, which are parked then. `work` flushes them.
+  template <class Work>
+  void salvage(std::size_t most, Work&& work) noexcept {
+    if (HAKMEM_LIKELY(orphans_.load_relaxed() == 0)) return;  // relaxed: a hint, and a count
+    if (!lock_.try_lock()) return;
+    for (; orphaned_ != nullptr && most != 0; --most) {
+      Ctx& ctx = *orphaned_;
+      orphaned_ = ctx.next_parked;
+      orphans_.store_relaxed(orphans_.load_relaxed() - 1);
+      work(ctx);
+      park_locked(ctx);
     }
     lock_.unlock();
   }
@@ -107,17 +120,46 @@ class ContextRegistry {
   // Bytes of the contexts that were ever used and of their magazines.
   std::size_t bytes_used() const noexcept { return created_.load_relaxed() * kStride; }  // a count
 
-  // In the child of a fork: the threads of all other contexts are gone.
+  // In the child of a fork: the threads of all other contexts are gone, and none was on a slow
+  // path.
   void orphan_all_but(Ctx* mine) noexcept HAKMEM_UNCHECKED {
     for_each([&](Ctx& ctx) {
-      if (ctx.state == ContextState::kActive && &ctx != mine) ctx.state = ContextState::kOrphaned;
+      ctx.lock.reset_in_child();
+      if (ctx.state != ContextState::kActive || &ctx == mine) return;
+      ctx.state = ContextState::kOrphaned;
+      ctx.next_parked = orphaned_;
+      orphaned_ = &ctx;
+      orphans_.store_relaxed(orphans_.load_relaxed() + 1);
     });
   }
 
-  void lock_for_fork() noexcept HAKMEM_ACQUIRE(lock_) { lock_.lock(); }
-  void unlock_after_fork() noexcept HAKMEM_RELEASE(lock_) { lock_.unlock(); }
+  // With the registry all contexts in use, but for the caller's own: nobody works on that
+  // meanwhile. Whoever holds a context's lock never waits for the registry's.
+  void lock_for_fork(Ctx* mine) noexcept HAKMEM_UNCHECKED {
+    lock_.lock();
+    forking_ = mine;
+    for_each_locked_by_fork([](Ctx& ctx) { ctx.lock.lock(); });
+  }
+  void unlock_after_fork() noexcept HAKMEM_UNCHECKED {
+    for_each_locked_by_fork([](Ctx& ctx) { ctx.lock.unlock(); });
+    lock_.unlock();
+  }
+  void unlock_in_child() noexcept HAKMEM_UNCHECKED { lock_.unlock(); }
 
  private:
+  template <class Visit>
+  void for_each_locked_by_fork(Visit&& visit) noexcept HAKMEM_UNCHECKED {
+    for_each([&](Ctx& ctx) {
+      if (ctx.state == ContextState::kActive && &ctx != forking_) visit(ctx);
+    });
+  }
+  void park_locked(Ctx& ctx) noexcept HAKMEM_REQUIRES(lock_) {
+    ctx.state = ContextState::kParked;
+    ctx.next_parked = parked_;
+    parked_ = &ctx;
+    parked_count_.store_relaxed(parked() + 1);
+  }
+
   static constexpr std::size_t kContextsFew = 8;
   static constexpr std::size_t kStorageOffset = (sizeof(Ctx) + 63) / 64 * 64;
   static constexpr std::size_t kStride =
@@ -168,8 +210,11 @@ class ContextRegistry {
   std::size_t capacity_ = 0;
   Lock<C> lock_;
   typename C::World::template atomic<std::uint32_t> created_{0};
+  typename C::World::template atomic<std::uint32_t> orphans_{0};
   Ctx* parked_ HAKMEM_GUARDED_BY(lock_) = nullptr;
   typename C::World::template atomic<std::uint32_t> parked_count_{0};
+  Ctx* orphaned_ HAKMEM_GUARDED_BY(lock_) = nullptr;
+  Ctx* forking_ HAKMEM_GUARDED_BY(lock_) = nullptr;  // of the thread between prepare and after
 };
 
 }  // namespace hakmem

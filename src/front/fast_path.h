@@ -1,8 +1,8 @@
 // The hot path: magazine pop and push, straight-line. Every miss, whatever its reason, is one tail
 // call to a slow function that is complete by itself.
 //
-//   allocate_fast: size -> bin -> pop              miss: magazine empty or closed, large, no context
-//   deallocate_fast: page_of -> mine? -> exact slot boundary, LIVE? -> push
+//   allocate_fast: size -> bin -> pop              miss: magazine empty or closed, large, no
+//   context deallocate_fast: page_of -> mine? -> exact slot boundary, LIVE? -> push
 //                                                  miss: not ours, other owner, full, closed, fault
 //   usable_fast: page_of -> lent? -> exact slot boundary, LIVE? -> the page's block size
 //
@@ -10,6 +10,7 @@
 // the constants of Everything stand else, so that it costs no instruction.
 #pragma once
 
+#include "base/atomic.h"
 #include "base/attributes.h"
 #include "front/context.h"
 #include "page/arena.h"
@@ -95,6 +96,7 @@ HAKMEM_ALWAYS_INLINE void deallocate_within(const Arena<C>& arena, Context<C>* c
     if (HAKMEM_UNLIKELY(top == magazine.limit)) return slow();
     *top = {p};
   }
+  in_program_order();  // a fork's child finds no place that was not filled
   magazine.top = top + 1;
   if constexpr (C::kCountHotPath) {
     auto& stats = ctx->stats.by_class[page->class_idx];

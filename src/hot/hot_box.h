@@ -16,6 +16,7 @@
 #include "hot/so_ctx.h"
 #include "page/arena.h"
 #include "page/freelist.h"
+#include "page/reshuffle.h"
 #include "remote/remote_box.h"
 
 namespace hakmem {
@@ -130,6 +131,12 @@ class HotBox {
   }
 
   void note_taken(Page& page) noexcept {
+    if constexpr (C::kMitigations.randomize_slots) {
+      if (HAKMEM_UNLIKELY(page.generation != ctx_.generation)) {
+        page.generation = ctx_.generation;
+        shuffle_freelist_owner_only(page, ctx_.rng);
+      }
+    }
     page.taken_in = ctx_.seen_period();
     page.used_at_purge = Page::kNever;
     // What of its memory comes back now is not known: all of it, then. relaxed: a count

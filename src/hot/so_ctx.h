@@ -26,6 +26,7 @@ template <class C>
 struct SoCtx {
   std::array<SoClass<C>, C::Sizes::kBins> classes{};
   Rng rng{};
+  std::uint32_t generation = 0;  // forks of which this is the child's side
   // The decay period in which its thread was last on a slow path.
   typename C::World::template atomic<std::uint32_t> period{0};
 

@@ -67,6 +67,7 @@ struct alignas(128) SoPage {
   // Bit k: nobody has written on slot k since its memory came from the system. Only of bins of
   // large blocks; a slot taken is none of them any more, so that none is ever in a magazine.
   std::uint32_t fresh = 0;
+  std::uint32_t generation = 0;  // the owner's when a slot was last taken
   std::uint32_t next = kNoPage;  // partial list, by head unit
   std::uint32_t prev = kNoPage;
 

@@ -82,6 +82,29 @@ void post(const Arena<C>& arena, PendingPages<C>& pending, SoPage<C>& page, std:
   } while (!pending.head.cas_weak_release_relaxed(first, unit));  // R2
 }
 
+// In the child of a fork, before anybody else runs: the thread that posted to this page is gone,
+// and may have stopped between any two steps. Every REMOTE slot is on the page's stack afterwards,
+// and the page, if it has one, on `pending`, that of its owner.
+template <class C>
+void repair_posts(const Arena<C>& arena, PendingPages<C>& pending, SoPage<C>& page) noexcept {
+  // relaxed, all: there is one thread
+  std::uint32_t head = kNoSlot;
+  for (std::uint32_t slot = 0; slot < page.carved; ++slot) {
+    if (entry_kind(page.entries[slot].load_relaxed()) != kEntryRemote) continue;
+    page.entries[slot].store_relaxed(remote_entry(static_cast<EntryBits>(head)));
+    head = slot;
+  }
+  page.remote_head.store_relaxed(head);
+  if (head == kNoSlot) return;
+  const std::uint32_t first = pending.head.load_relaxed();
+  for (std::uint32_t unit = first; unit != SoPage<C>::kNoPage;) {
+    if (unit == arena.unit_of(page)) return;
+    unit = arena.page(unit).next_pending.load_relaxed();
+  }
+  page.next_pending.store_relaxed(first);
+  pending.head.store_relaxed(arena.unit_of(page));
+}
+
 // Hands every slot that was posted so far to `give(page, slot)`. Owner only.
 template <class C, class Give>
 void drain_owner_only(const Arena<C>& arena, PendingPages<C>& pending, Give&& give) noexcept {
@@ -89,7 +112,7 @@ void drain_owner_only(const Arena<C>& arena, PendingPages<C>& pending, Give&& gi
   while (unit != SoPage<C>::kNoPage) {
     SoPage<C>& page = arena.page(unit);
     // Before the stack is taken: after it, a new post may put the page on `pending` again.
-    unit = page.next_pending.load_relaxed();  // relaxed: R2
+    unit = page.next_pending.load_relaxed();                          // relaxed: R2
     std::uint32_t slot = page.remote_head.exchange_acquire(kNoSlot);  // R1
     for (std::uint32_t n = 0; slot != kNoSlot; ++n) {
       if (slot >= page.capacity || n >= page.capacity) report_corruption("remote-list", page.base);

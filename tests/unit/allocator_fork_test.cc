@@ -119,8 +119,9 @@ TEST_F(Forked, MagazinesOfEveryBinComeInAnotherOrder) {
   }
 }
 
-// Longer than one piece; the magazines are filled again so that they hold none of it.
-TEST_F(Forked, FreelistsOfCurrentAndPartialPagesToo) {
+// Longer than one piece; the magazines are filled again so that they hold none of it. A page's turn
+// comes when it is next taken from: a fork itself costs the same for any number of pages.
+TEST_F(Forked, FreelistsOfPagesWhenTheyAreNextTakenFrom) {
   const std::size_t slots = Full::Sizes::info(bin_of<Full>(64)).capacity;
   const auto blocks = take(64, 3 * slots);
   for (void* p : blocks) heap.give(p);
@@ -132,9 +133,18 @@ TEST_F(Forked, FreelistsOfCurrentAndPartialPagesToo) {
   SoPage<Full>& partial = heap.allocator->arena().page(cls.partial);
   ASSERT_GT(free_on(partial).size(), 256u);
   const Blocks before = free_on(partial);
-  expect_shuffled([&] { return free_on(*cls.current); });
+  HotBox<Full, ColdBox<Full>> hot(heap.allocator->arena(), heap.allocator->cold(), heap.ctx->so);
+  expect_shuffled([&] {
+    EXPECT_EQ(hot.page_to_take_from(bin_of<Full>(64)).page, cls.current);
+    return free_on(*cls.current);
+  });
+  EXPECT_EQ(free_on(partial), before) << "nobody has taken from it";
+  while (cls.current != &partial) heap.allocator->allocate_slow(heap.ctx, 64);
+  fork();
+  hot.page_to_take_from(bin_of<Full>(64));
   const Blocks now = free_on(partial);
-  ASSERT_EQ(now.size(), before.size());
+  ASSERT_LE(now.size(), before.size());
+  ASSERT_GE(now.size(), 512u);
   for (const std::size_t piece : {std::size_t{0}, std::size_t{256}}) {
     const std::size_t end = std::min(piece + 256, now.size());
     EXPECT_FALSE(std::equal(now.begin() + static_cast<std::ptrdiff_t>(piece),
@@ -154,7 +164,7 @@ TEST_F(Forked, AnEmptyFreelistStaysEmpty) {
   EXPECT_EQ(page.entries[kNoSlot].load_relaxed(), beyond);
 }
 
-TEST_F(Forked, FreshSecretsForContextsThatLiveAndNoneForThoseThatAreLost) {
+TEST_F(Forked, FreshSecretsForEveryContext) {
   Context<Full>* const parked = heap.allocator->attach_context();
   Context<Full>* const lost = heap.allocator->attach_context();
   heap.allocator->park_context(*parked);
@@ -163,14 +173,116 @@ TEST_F(Forked, FreshSecretsForContextsThatLiveAndNoneForThoseThatAreLost) {
   EXPECT_EQ(lost->state, ContextState::kOrphaned);
   EXPECT_NE(Rng(heap.ctx->so.rng).next(), Rng(mine).next());
   EXPECT_NE(Rng(parked->so.rng).next(), Rng(theirs).next());
-  EXPECT_EQ(Rng(lost->so.rng).next(), Rng(gone).next());
+  EXPECT_NE(Rng(lost->so.rng).next(), Rng(gone).next());
 }
 
 TEST_F(Forked, AThreadWithoutAContextMayFork) {
   heap.allocator->fork_prepare();
   heap.allocator->fork_child(nullptr);
   EXPECT_EQ(heap.ctx->state, ContextState::kOrphaned);
-  EXPECT_NE(heap.allocator->attach_context(), heap.ctx);
+  EXPECT_EQ(heap.allocator->attach_context(), heap.ctx) << "parked for its thread, and adopted";
+}
+
+// Contexts of threads that a fork has lost, with blocks in their magazines, on pages, and sent to
+// them by others.
+template <class C>
+class Lost : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    lost = heap.allocator->attach_context();
+    for (int i = 0; i < 40; ++i) live.push_back(heap.allocator->allocate(lost, 500));
+    for (int i = 0; i < 20; ++i) {
+      heap.allocator->deallocate(i % 2 == 0 ? lost : heap.ctx, live.back());
+      live.pop_back();
+    }
+  }
+  void fork() {
+    heap.allocator->fork_prepare(heap.ctx);
+    heap.allocator->fork_child(heap.ctx);
+  }
+  std::size_t lent() { return heap.allocator->cold().totals().lent_bytes; }
+  void expect_nothing_is_lost() {
+    for (void* const p : live) heap.give(p);
+    heap.allocator->trim(heap.ctx);
+    EXPECT_EQ(lost->state, ContextState::kParked);
+    EXPECT_EQ(heap.audit(), nullptr);
+    EXPECT_EQ(lent(), 0u);
+  }
+  SoPage<C>& page() { return heap.page_of(live.back()); }
+
+  Heap<C> heap;
+  Context<C>* lost = nullptr;
+  std::vector<void*> live;
+};
+using LostConfigs = ::testing::Types<Small, SmallPerf, Full, FullPerf>;
+TYPED_TEST_SUITE(Lost, LostConfigs);
+
+TYPED_TEST(Lost, TheChildGetsAllOfTheirMemoryBack) {
+  this->fork();
+  this->expect_nothing_is_lost();
+}
+
+TYPED_TEST(Lost, GenerationsOfForksAdoptTheSameContexts) {
+  for (int i = 0; i < 5; ++i) {
+    this->fork();
+    EXPECT_EQ(this->heap.allocator->attach_context(), this->lost);
+    this->heap.allocator->deallocate(this->lost, this->heap.allocator->allocate(this->lost, 500));
+  }
+  this->heap.allocator->park_context(*this->lost);
+  this->expect_nothing_is_lost();
+}
+
+// Whoever borrows a page next parks them, as it looks after parked ones.
+TYPED_TEST(Lost, ARefillIsEnough) {
+  this->fork();
+  EXPECT_EQ(this->lost->state, ContextState::kOrphaned);
+  this->heap.take(3000);
+  EXPECT_EQ(this->lost->state, ContextState::kParked);
+}
+
+// The thread that posts is lost, after each of its steps.
+TYPED_TEST(Lost, InTheMiddleOfAPost) {
+  for (int steps = 0; steps < 3; ++steps) {
+    Context<TypeParam>* const poster = this->heap.allocator->attach_context();
+    void* const p = this->live.back();
+    SoPage<TypeParam>& page = this->page();
+    const std::uint32_t slot = this->heap.slot_of(p);
+    poster->posting.store_relaxed(this->heap.allocator->arena().unit_of(page));
+    std::uint32_t head = kNoSlot;
+    if (steps > 0) {
+      ASSERT_TRUE(mark_remote(page, slot, &head));
+      this->live.pop_back();
+    }
+    if (steps > 1) page.remote_head.store_relaxed(slot);
+    this->fork();
+    EXPECT_EQ(poster->posting.load_relaxed(), SoPage<TypeParam>::kNoPage);
+    EXPECT_EQ(this->heap.audit(), nullptr);
+    this->heap.allocator->trim(this->heap.ctx);
+  }
+  this->expect_nothing_is_lost();
+}
+
+// A page that waits already is not put on the list a second time.
+TYPED_TEST(Lost, InTheMiddleOfASecondPost) {
+  Context<TypeParam>* const poster = this->heap.allocator->attach_context();
+  SoPage<TypeParam>& page = this->page();
+  this->heap.give(this->live.back());
+  this->live.pop_back();
+  poster->posting.store_relaxed(this->heap.allocator->arena().unit_of(page));
+  this->fork();
+  EXPECT_EQ(this->heap.audit(), nullptr);
+  this->expect_nothing_is_lost();
+}
+
+TYPED_TEST(Lost, InTheMiddleOfAPop) {
+  if constexpr (TypeParam::kMitigations.check_frees) {
+    Magazine<TypeParam>& magazine = this->lost->ultra.magazine(bin_of<TypeParam>(500));
+    ASSERT_FALSE(magazine.empty());
+    this->live.push_back(magazine.top[-1].block);
+    magazine.top[-1].entry->store_relaxed(kEntryLive);
+  }
+  this->fork();
+  this->expect_nothing_is_lost();
 }
 
 }  // namespace

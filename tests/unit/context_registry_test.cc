@@ -252,14 +252,18 @@ TEST_F(Registry, InTheChildOfAForkTheOthersAreOrphaned) {
   Ctx* const other = registry_.attach();
   Ctx* const parked = registry_.attach();
   registry_.park(*parked);
-  registry_.lock_for_fork();
+  registry_.lock_for_fork(mine);
   registry_.orphan_all_but(mine);
-  registry_.unlock_after_fork();
+  registry_.unlock_in_child();
   EXPECT_EQ(mine->state, ContextState::kActive);
   EXPECT_EQ(other->state, ContextState::kOrphaned);
   EXPECT_EQ(parked->state, ContextState::kParked);
   EXPECT_EQ(registry_.attach(), parked);
-  EXPECT_EQ(registry_.attach()->number, 4u) << "an orphan is never handed out";
+  EXPECT_EQ(registry_.attach()->number, 4u) << "an orphan is handed out once it was salvaged";
+  registry_.salvage(1, [&](Ctx& lost) { EXPECT_EQ(&lost, other); });
+  EXPECT_EQ(other->state, ContextState::kParked);
+  registry_.salvage(1, [](Ctx&) { ADD_FAILURE() << "there is no other"; });
+  EXPECT_EQ(registry_.attach(), other);
 }
 
 // Edge X1: a context that for_each visits has been constructed, as another thread sees it.
