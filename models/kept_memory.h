@@ -93,6 +93,8 @@ class KeptMemory {
     const std::lock_guard<std::mutex> guard(mutex());
     const std::size_t pages = pages_of(bytes);
     const std::size_t new_pages = pages_of(new_bytes);
+    const Range* const one = find(address(at));  // the kernel moves no two mappings either
+    if (one == nullptr || address(at) + bytes > one->begin + one->bytes) return nullptr;
     if (new_pages <= pages) {
       give_back(address(at) + new_pages * kPage, (pages - new_pages) * kPage);
       return at;
@@ -169,10 +171,15 @@ class KeptMemory {
   template <class Work>
   static bool with(const void* at, std::size_t bytes, Work&& work) {
     const std::lock_guard<std::mutex> guard(mutex());
-    Range* const r = find(address(at));
-    if (r == nullptr || bytes > r->begin + r->bytes - address(at)) return false;
-    const std::size_t first = (address(at) - r->begin) / kPage;
-    return work(*r, first, pages_of(address(at) % kPage + bytes));
+    std::uintptr_t from = address(at);
+    for (const std::uintptr_t end = from + bytes; from < end;) {  // it may be neighbours by chance
+      Range* const r = find(from);
+      if (r == nullptr) return false;
+      const std::size_t part = std::min(end - from, r->begin + r->bytes - from);
+      if (!work(*r, (from - r->begin) / kPage, pages_of(from % kPage + part))) return false;
+      from += part;
+    }
+    return true;
   }
 
   // ---- pages

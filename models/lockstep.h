@@ -183,9 +183,11 @@ class Lockstep {
       model_->policy_memory_fails = real_->platform().policy_maps_refused() != policy_maps_before_;
     }
   }
-  // A large block that had to grow was not moved by the system: it or the limit refused.
-  bool remap_failed(const Block& before, std::size_t n) {
-    return n > before.usable && !real_->platform().remapped(before.owned.address);
+  // A large block that had to grow did not where it is, nor was it moved by the system: that or the
+  // limit refused.
+  bool remap_failed(const Block& before, std::size_t n, std::uintptr_t address) {
+    return n > before.usable && address != before.owned.address &&
+           !real_->platform().remapped(before.owned.address);
   }
   bool unmap_failed() {
     if constexpr (kFake) return real_->platform().unmaps_refused() != unmaps_before_;

@@ -77,7 +77,7 @@ void Lockstep<C, Rules>::check_block(const Block& block) {
   const bool large = block.owned.heap == Heap::kLarge;
   if (large) {
     const std::size_t whole = (block.asked + 4096) / 4096 * 4096;
-    expect(block.usable <= 2 * whole || block.stuck, "a large block is far too long");
+    expect(block.usable <= 2 * whole + 8192 || block.stuck, "a large block is far too long");
   } else {
     const Bin& bin = model_->shape().bins[block.owned.bin];
     expect(view.bin == block.owned.bin && view.size_class == bin.size_class, "bin and class");
@@ -146,7 +146,7 @@ void Lockstep<C, Rules>::reallocate(const Op& op) {
     expect(Pattern::starts(static_cast<unsigned char*>(p), before.pattern, kept),
            "realloc keeps the contents");
   }
-  switch (model_->resize_of(before.usable, n, remap_failed(before, n))) {
+  switch (model_->resize_of(before.usable, n, remap_failed(before, n, address))) {
     case Allocator::Resize::kStays:
       expect(address == before.owned.address, "realloc that fits stays in place");
       model_->note_stays(before.usable, n);
@@ -155,9 +155,6 @@ void Lockstep<C, Rules>::reallocate(const Op& op) {
       blocks_.at(at).resized = true;
       break;
     case Allocator::Resize::kResized: {
-      if (n <= before.usable && n >= before.usable - before.usable / 4) {
-        model_->shrunk_in_place = true;
-      }
       Block block = blocks_.take(at);
       block.owned.address = address;
       block.asked = n;
@@ -181,28 +178,31 @@ void Lockstep<C, Rules>::reallocate(const Op& op) {
 template <class C, class Rules>
 void Lockstep<C, Rules>::finish_move(const Thread& t, std::size_t at, void* p, std::size_t n) {
   const Block before = blocks_.at(at);
-  const Served served = model_->allocate(t.model, n, Door::kSlow);
+  const std::size_t grown = model_->size_to_grow_to(before.usable, n);
+  const Served served = model_->allocate(t.model, grown, Door::kFast);
   const bool moved = p != nullptr && p != before.bytes();
   if (!moved) {
     Owned nothing;
-    expect(refused(served, n) && served.heap != Heap::kV3, "realloc found no memory");
+    expect(refused(served, grown) && served.heap != Heap::kV3, "realloc found no memory");
     expect(model_->settle(t.model, served, 0, nothing), "realloc found no memory");
     expect((p == nullptr) == (n > before.usable), "a block that cannot shrink elsewhere stays");
     if (p == nullptr) return;
-    model_->shrink_failed = true;
+    model_->shrink_failed |= before.owned.heap != Heap::kLarge;
+    model_->leaves_more |= before.owned.heap != Heap::kLarge;
     Block& block = blocks_.at(at);
     block.asked = n;
     block.alignment = 16;
     block.resized = block.stuck = true;
     return;
   }
+  model_->leaves_more |= grown != n;
   // The old block is there until the new one is known.
   Block block;
   block.name = before.name;
   block.asked = n;
   settle(served, p, block);
   if (!difference_.empty()) return;
-  model_->free(t.model, before.owned, Door::kSlow);
+  model_->free(t.model, before.owned, Door::kFast);
   blocks_.take(at);
 }
 

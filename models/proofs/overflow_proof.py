@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Sizes near the end of 64 bits: rounding, large mappings, calloc's product, realloc's headroom.
 
-Code: entry/heap.cc (too_large), entry/override_malloc.cc (calloc), base/bits.h (round_up), large/mapping.h (page_length,
+Code: entry/heap.cc (too_large), entry/override_malloc.cc (calloc), base/bits.h (round_up), large/mapper.h (page_length,
 make), front/allocator_slow.h (resize_large). System pages of 4 KiB to 64 KiB; the system
 gives whole pages, so that without a larger alignment the start needs no rounding.
 """

@@ -127,16 +127,21 @@ class Allocator : public Paths {
     const bool both_large = usable > shape_.block_max && n > shape_.block_max;
     return both_large && !remap_fails ? Resize::kResized : Resize::kMoves;
   }
-  // free_sized takes the size of the allocation; once a realloc has shrunk a block in place, what
-  // realloc may have left; once one found no memory to shrink a block with, anything.
-  bool shrunk_in_place = false;
+  // What realloc asks for when it needs a new block.
+  std::size_t size_to_grow_to(std::size_t old, std::size_t n) const {
+    if (old < shape_.growth_min || n <= old || n > shape_.block_max || n > old + old / 2) return n;
+    return std::min(old + old / 2, shape_.block_max);
+  }
+  // free_sized takes the size of the allocation; once a realloc has left more in a block of a page,
+  // down to half; once one found no memory to shrink a block with, anything.
+  bool leaves_more = false;
   bool shrink_failed = false;
   void note_stays(std::size_t usable, std::size_t n) {
-    shrunk_in_place = shrunk_in_place || shape_.bins[shape_.bin_of(n)].block != usable;
+    leaves_more = leaves_more || shape_.bins[shape_.bin_of(n)].block != usable;
   }
   bool may_be_shrunk(std::size_t usable, std::size_t n) const {
     if (n > usable || shrink_failed) return n <= usable;
-    if (shrunk_in_place && stays_in_place(usable, n)) return true;
+    if (leaves_more && stays_in_place(usable, n)) return true;
     return n <= shape_.block_max && shape_.bins[shape_.bin_of(n)].block == usable;
   }
   bool stays_in_place(std::size_t usable, std::size_t n) const {

@@ -20,7 +20,7 @@ struct Bin {
 
 // The constants of a design, and what follows from them.
 struct Shape {
-  std::size_t unit = 0, superslab = 0, guard = 0, page_max = 0, block_max = 0;
+  std::size_t unit = 0, superslab = 0, guard = 0, page_max = 0, block_max = 0, growth_min = 0;
   std::size_t slots_wanted = 0, slots_max = 0, pages_max = 0;
   std::size_t carve_bytes = 0, carve_min = 0;
   std::size_t fresh_bytes = 0;
@@ -92,6 +92,7 @@ Shape shape_of() {
   s.guard = C::kMitigations.guard_pages ? G::kPageGuardBytes : 0;
   s.page_max = std::size_t{1} << G::kPageShiftMax;
   s.block_max = G::kBlockMax;
+  s.growth_min = G::kGrowthMin;
   s.slots_wanted = std::size_t{1} << G::kSlotsPerPageLog2;
   s.slots_max = G::kSlotsMax;
   s.pages_max = G::kPagesPerSuperslabMax;

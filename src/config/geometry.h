@@ -55,6 +55,7 @@ struct ProductionGeometry {
   static constexpr unsigned kSlotsPerPageLog2 = 4;  // mid pages grow until they hold about 16
   static constexpr unsigned kPageShiftMax = 21;
   static constexpr std::size_t kBlockMax = 262144;
+  static constexpr std::size_t kGrowthMin = 4096;  // a block that realloc grows gets room from here
   static constexpr std::size_t kSlotsMax = 4096;
   static constexpr std::size_t kPagesPerSuperslabMax = 32;
   static constexpr std::size_t kCarveBytes = 8192;
@@ -90,6 +91,7 @@ struct SmallGeometry {
   static constexpr unsigned kSlotsPerPageLog2 = 2;
   static constexpr unsigned kPageShiftMax = 14;
   static constexpr std::size_t kBlockMax = 4096;
+  static constexpr std::size_t kGrowthMin = 512;
   static constexpr std::size_t kSlotsMax = 4;
   static constexpr std::size_t kPagesPerSuperslabMax = 2;
   static constexpr std::size_t kCarveBytes = 2048;

@@ -31,8 +31,9 @@ namespace hakmem {
 // What a stated size may differ by from the one that the block was allocated with.
 enum class SizeRule : std::uint8_t {
   kAllocated,    // operator delete: the block still has the size it was allocated with
-  kMayBeShrunk,  // free_sized: the same, until a realloc has shrunk some block in place. From then
-                 // on, down to half; any smaller one once a realloc had no memory to shrink with
+  kMayBeShrunk,  // free_sized: the same, until a realloc has left more than was asked for in some
+                 // block of a page. From then on, down to half; any smaller one once a realloc had no
+                 // memory to shrink one with
 };
 
 template <class C>
@@ -83,6 +84,9 @@ class Allocator {
     deallocate_fast<C>(arena_, ctx, p, [&] { deallocate_slow(ctx, p, "free"); });
   }
   void deallocate_slow(Ctx* ctx, void* p, const char* operation) noexcept;
+
+  // Whether some block of a page may hold less than its size says (realloc left it in place).
+  bool leaves_more() const noexcept { return leaves_more_.load_relaxed(); }  // relaxed: see size_fits
 
   // Grows or shrinks; nullptr: out of memory, the block is untouched. Requires: p is not null.
   void* reallocate(Ctx* ctx, void* p, std::size_t n) noexcept;
@@ -152,9 +156,10 @@ class Allocator {
   using Hot = HotBox<C, ColdBox<C>>;
   using Ultra = UltraBox<C, ColdBox<C>>;
 
-  void* resize_large(void* p, std::size_t old, std::size_t n) noexcept;
-  void* shrunk_in_place(void* p) noexcept;
-  void* not_shrunk(void* p) noexcept;
+  void* leaves_more(void* p) noexcept;
+  void* not_shrunk(void* p, const BlockView& view, std::size_t n) noexcept;
+  void* allocate_grown(Ctx* ctx, std::size_t old, std::size_t n) noexcept;
+  static std::size_t size_to_grow_to(std::size_t old, std::size_t n) noexcept;
   static bool stays_in_place(std::size_t old, std::size_t n) noexcept;
   static std::size_t aligned_bin(std::size_t alignment, std::size_t n) noexcept;
   Hot hot(Ctx& ctx) noexcept { return Hot(arena_, cold_, ctx.so); }
@@ -163,7 +168,8 @@ class Allocator {
   void* allocate_small(Ctx& ctx, BinIndex bin) noexcept;
   void* allocate_from_page(Ctx& ctx, Magazine<C>& magazine, BinIndex bin) noexcept;
   void* allocate_v1(Ctx& ctx, BinIndex bin) noexcept;
-  void* allocate_large(Ctx* ctx, std::size_t n, std::size_t alignment, Contents contents) noexcept;
+  void* allocate_large(Ctx* ctx, std::size_t n, std::size_t alignment, Contents contents,
+                       std::size_t room = 0) noexcept;
 
   void deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot,
                         const FaultContext& call) noexcept;
@@ -216,7 +222,7 @@ class Allocator {
   v1::V1Heap<C> v1_;
   large::LargeHeap<C> large_;
   Limit limit_;  // far from what the hot path reads
-  typename C::World::template atomic<bool> shrunk_in_place_{false};  // by some realloc, once
+  typename C::World::template atomic<bool> leaves_more_{false};  // some realloc did, once
   typename C::World::template atomic<bool> shrink_failed_{false};
 };
 

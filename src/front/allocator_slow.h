@@ -97,8 +97,8 @@ void* Allocator<C>::allocate_v1(Ctx& ctx, BinIndex bin) noexcept {
 
 template <class C>
 void* Allocator<C>::allocate_large(Ctx* ctx, std::size_t n, std::size_t alignment,
-                                   Contents contents) noexcept {
-  void* const p = large_.allocate(n, alignment, contents);
+                                   Contents contents, std::size_t room) noexcept {
+  void* const p = large_.allocate(n, alignment, contents, room);
   if (p != nullptr && ctx != nullptr && ctx->counting()) ctx->stats.large_alloc.add();
   return p;
 }
@@ -382,73 +382,6 @@ BlockView Allocator<C>::locate_live(Ctx* ctx, const void* p, const char* operati
   return view;
 }
 
-template <class C>
-bool Allocator<C>::size_fits(const BlockView& live, std::size_t alignment, std::size_t n,
-                             SizeRule rule) noexcept {
-  if (n > live.block_size) return false;
-  // relaxed, both: whoever has a block that realloc left in place got it from the thread that set this
-  const bool may_be_shrunk = rule == SizeRule::kMayBeShrunk && shrunk_in_place_.load_relaxed();
-  if (may_be_shrunk && shrink_failed_.load_relaxed()) return true;
-  const std::size_t bin = aligned_bin(alignment < kMinBlock ? kMinBlock : alignment, n);
-  if (bin == Sizes::kBins) {  // a large block, perhaps of a few bytes at a large alignment
-    const std::size_t spare = live.block_size - n;
-    // What resize_large leaves, or a cached mapping that was an eighth longer.
-    return (may_be_shrunk && spare <= live.block_size / 4) || spare <= n / 8 + 2 * Sizes::kUnitBytes;
-  }
-  if (Sizes::kBinTable[bin].block_size == live.block_size) return true;
-  return may_be_shrunk && n >= live.block_size / 2;
-}
-
-// A good enough fit: the same block size, or at least half of it is still used.
-template <class C>
-bool Allocator<C>::stays_in_place(std::size_t old, std::size_t n) noexcept {
-  if (n > old || old > C::Geometry::kBlockMax) return false;
-  return n >= old / 2 || Sizes::info(Sizes::bin_of(n)).block_size == old;
-}
-
-// A block that grows tends to grow again: it gets an eighth more, which costs address space only.
-// One that shrinks a little stays.
-template <class C>
-void* Allocator<C>::resize_large(void* p, std::size_t old, std::size_t n) noexcept {
-  if (n <= old && n >= old - old / 4) return shrunk_in_place(p);
-  void* resized = n > old ? large_.resize(ClientPtr(p), n + n / 8) : nullptr;
-  return resized != nullptr ? resized : large_.resize(ClientPtr(p), n);
-}
-
-// The block may be freed with the size asked for now, or with what it was allocated as.
-template <class C>
-void* Allocator<C>::shrunk_in_place(void* p) noexcept {
-  if (!shrunk_in_place_.load_relaxed()) shrunk_in_place_.store_relaxed(true);  // see size_fits
-  return p;
-}
-
-// No memory to shrink a block with: it stays as it is.
-template <class C>
-void* Allocator<C>::not_shrunk(void* p) noexcept {
-  shrink_failed_.store_relaxed(true);  // relaxed: see size_fits
-  return shrunk_in_place(p);
-}
-
-template <class C>
-void* Allocator<C>::reallocate(Ctx* ctx, void* p, std::size_t n) noexcept {
-  BlockView view = locate(p);
-  if (HAKMEM_UNLIKELY(view.fault != Fault::kNone)) {
-    if (view.fault == Fault::kDoubleFree) view.fault = Fault::kFreedRealloc;
-    fail(ctx, p, "realloc", view);
-  }
-  const std::size_t old = view.block_size;
-  if (stays_in_place(old, n)) {
-    return Sizes::info(Sizes::bin_of(n)).block_size == old ? p : shrunk_in_place(p);
-  }
-  if (old > C::Geometry::kBlockMax && n > C::Geometry::kBlockMax) {
-    void* const resized = resize_large(p, old, n);
-    if (resized != nullptr) return resized;
-  }
-  void* const moved = allocate_slow(ctx, n);
-  if (moved == nullptr) return n <= old ? not_shrunk(p) : nullptr;
-  std::memcpy(moved, p, n < old ? n : old);
-  deallocate_slow(ctx, p, "realloc");
-  return moved;
-}
-
 }  // namespace hakmem
+
+#include "front/allocator_realloc.h"  // IWYU pragma: export

@@ -1,8 +1,9 @@
 // The hot path: magazine pop and push, straight-line. Every miss, whatever its reason, is one tail
 // call to a slow function that is complete by itself.
 //
-//   allocate_fast: size -> bin -> pop              miss: magazine empty or closed, large, no
-//   context deallocate_fast: page_of -> mine? -> exact slot boundary, LIVE? -> push
+//   allocate_fast: size -> bin -> pop              miss: magazine empty or closed, large, no context
+//   stays_in_place_fast: page_of -> exact slot boundary, LIVE? -> large enough, and used by half
+//   deallocate_fast: page_of -> mine? -> exact slot boundary, LIVE? -> push
 //                                                  miss: not ours, other owner, full, closed, fault
 //   usable_fast: page_of -> lent? -> exact slot boundary, LIVE? -> the page's block size
 //
@@ -125,6 +126,28 @@ HAKMEM_ALWAYS_INLINE std::size_t usable_fast(const Arena<C>& arena, const void* 
     if (HAKMEM_UNLIKELY(page->entries[q.value].load_relaxed() != kEntryLive)) return slow();
   }
   return page->block_size;
+}
+
+// Whether realloc may leave the block where it is. True only for a live block of a page, whoever
+// owns it; false says nothing. `may_leave_more`: than the block's bin is for, down to half.
+template <class C>
+HAKMEM_ALWAYS_INLINE bool stays_in_place_fast(const Arena<C>& arena, const void* p, std::size_t n,
+                                              bool may_leave_more) noexcept {
+  if (HAKMEM_UNLIKELY(!arena.contains(ClientPtr(p)))) return false;
+  const SoPage<C>* const page = arena.so_page_within(ClientPtr(p));
+  const std::size_t size = page->block_size;
+  if (n > size || n < size / 2) return false;
+  if (!may_leave_more && page->bin != C::Sizes::bin_of(n).value()) return false;
+  // relaxed: a page with a live block stays owned; the record of another may be out of date
+  if (HAKMEM_UNLIKELY(page->owner.load_relaxed() == nullptr)) return false;
+  if constexpr (C::kMitigations.check_frees) {
+    const Quotient q = divide(ClientPtr(p).address() - page->base, page->reciprocal);
+    if (HAKMEM_UNLIKELY(q.fraction >= page->reciprocal)) return false;
+    // relaxed: whoever has the block was given it after its entry was written
+    return page->entries[q.value].load_relaxed() == kEntryLive;
+  } else {
+    return true;
+  }
 }
 
 }  // namespace hakmem

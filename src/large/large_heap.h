@@ -1,14 +1,19 @@
-// LargeHeap: blocks above the greatest size class, each a mapping of its own (mapping.h), known to
-// an out-of-band registry by their first byte. A pointer from the program is looked up, never read.
+// LargeHeap: blocks above the greatest size class and of large alignment, known to an out-of-band
+// registry (extent_map.h) by their first byte. A pointer from the program is looked up, never read.
 //
-//   allocate   cache | Mapper::make                          then register
-//   deallocate unregister -> cache | Mapper::unmake          system calls without the lock held
-//   resize     Mapper::shrink | Mapper::grow                 under the lock: the key may change
+//   allocate   best fitting free extent, cut | Mapper::make     one lock; then guards, if they
+//   moved deallocate the block is free where it lies                  then unmap what is too old or
+//   too much resize     cut | the free extent above | Mapper::grow       taken out of the registry
+//   meanwhile
 //
-// A freed block that the system refuses to unmap stays in the registry as stuck: without memory, in
-// wait for another use or another try. Law: a registered block is mapped and in no cache; a cached
-// one is not registered. Everything is O(1) but diagnose, which walks the registry for a report,
-// and what has to do with stuck ones. Tests: tests/unit/large_*.
+// A freed block stays readable, with its pages and its guards, for its next use: as much as was
+// live lately, for a second; then it is unmapped. It is known as freed at once. No system call that
+// another thread may wait for happens with the lock held, except for the registry's own memory.
+// One that the system refuses to unmap stays in the registry as stuck: without memory, in wait for
+// another use or another try. Everything is O(1) but diagnose, which walks the registry
+// for a report, and what has to do with stuck ones. Tests: tests/unit/large_*,
+// proptests/large_prop.cc. The paths that take longer are in large_heap_slow.h; docs/decisions/0004
+// says why it is so.
 #pragma once
 
 #include <algorithm>
@@ -20,10 +25,9 @@
 #include "base/memory_limit.h"
 #include "base/types.h"
 #include "config/geometry.h"
+#include "large/extent_map.h"
 #include "large/large_tally.h"
-#include "large/mapping.h"
-#include "large/mapping_cache.h"
-#include "pal/address_table.h"
+#include "large/mapper.h"
 #include "pal/lock.h"
 #include "report/fault.h"
 
@@ -39,6 +43,9 @@ class LargeHeap {
  public:
   using P = typename C::Platform;
 
+  static constexpr std::size_t kKeepMin = std::size_t{64} << 20;  // bytes that may always be kept
+  static constexpr std::uint64_t kKeepMs = 1000;
+
   constexpr LargeHeap() noexcept = default;
 
   void init(P& platform, typename C::Limit& limit, MappingBudget<C>& budget) noexcept {
@@ -47,24 +54,25 @@ class LargeHeap {
     limit_ = &limit;
     budget_ = &budget;
     mapper_.init(platform, limit, budget);
-    table_.init(platform);
+    map_.init(platform);
   }
 
   // Before the first use.
   void set_options(const MemoryOptions& options) noexcept { mapper_.set_options(options); }
 
-  // nullptr when out of memory. Requires: n <= PTRDIFF_MAX, `alignment` is a power of two.
-  void* allocate(std::size_t n, std::size_t alignment,
-                 Contents contents = Contents::kZero) noexcept {
-    if (n > PTRDIFF_MAX) return nullptr;
-    const std::size_t length = mapper_.page_length(n);
-    Mapping m = take_cached(length, alignment, contents);
-    if (m.key == 0) m = mapper_.make(length, alignment);
-    if (m.key == 0 && trim() != 0) m = mapper_.make(length, alignment);
-    if (m.key != 0 && enroll(m)) return m.block();
-    if (m.key != 0) discard(m);
-    budget_->refused();
-    return nullptr;
+  // nullptr when out of memory. `room`: bytes behind the block for it to grow into, usable already.
+  // Requires: n <= PTRDIFF_MAX, `alignment` is a power of two.
+  void* allocate(std::size_t n, std::size_t alignment, Contents contents = Contents::kZero,
+                 std::size_t room = 0) noexcept {
+    if (n > PTRDIFF_MAX || room > PTRDIFF_MAX - n) return nullptr;
+    const Wanted w{mapper_.page_length(n + room), alignment, n};
+    Extent b = take_kept(w);
+    if (b.key == 0) b = map_new(w);
+    if (b.key == 0 && trim() != 0) b = map_new(w);
+    if (b.key == 0) budget_->refused();
+    if (b.key == 0) return nullptr;
+    if (contents == Contents::kZero && !b.fresh) clear(b);
+    return b.block();
   }
 
   // Fault kNone for the start of a live block, else kNotMine: another heap may know it.
@@ -76,90 +84,74 @@ class LargeHeap {
   // What is wrong with a pointer that no heap has: it lies inside a live block, or a block that was
   // there was freed lately; else kNotMine. O(blocks). To be asked last, for memory that a large
   // block gave back may meanwhile be another heap's.
-  BlockView diagnose(ClientPtr p) noexcept {
-    const LockGuard<C> guard(lock_);
-    BlockView view = view_of(p);
-    if (view.fault != Fault::kNotMine) return view;
-    table_.for_each([&](const Mapping& m) noexcept {
-      if (m.use != Use::kBlock || p.address() - m.key >= m.length) return true;
-      const bool aligned = p.address() % kMinBlock == 0;
-      view = live_view(m, p, aligned ? Fault::kInteriorFree : Fault::kMisalignedFree);
-      return false;
-    });
-    return view.fault == Fault::kNotMine && was_freed(p) ? freed_view(p) : view;
-  }
+  BlockView diagnose(ClientPtr p) noexcept;
 
   // Checks and frees in one step. On a fault nothing has changed.
   BlockView deallocate(ClientPtr p) noexcept {
-    Mapping m;
-    BlockView view;
+    const std::uint64_t now = platform_->clock_ms();
+    const bool keeps = !limit_->crowded(Holder::kMappings);
+    Extent out;
     {
       const LockGuard<C> guard(lock_);
-      view = view_of(p);
+      const BlockView view = view_of(p);
       if (view.fault != Fault::kNone) return view;
-      m = drop(p.address());
+      note_time(now);
+      Extent* const block = map_.find(p.address());
+      if (keeps && block->length <= keep_max()) {
+        block->freed_ms = now;
+        map_.change_use(block, Use::kFree);
+        out = take_surplus(now);
+        if (out.key == 0) return view;
+      } else {
+        out = withdraw(block);
+      }
     }
-    keep_or_unmake(m);
-    return view;
+    discard(out);
+    discard_surplus();
+    return live_view(out, p, Fault::kNone);
   }
 
   // Resizes without copying, keeping contents; the place may change. nullptr when it must be
-  // copied instead or `p` is no live block; then it is as before.
-  void* resize(ClientPtr p, std::size_t n) noexcept {
-    if (n > PTRDIFF_MAX) return nullptr;
-    const LockGuard<C> guard(lock_);
-    Mapping* const record = table_.find(p.address());
-    if (record == nullptr || record->use != Use::kBlock) return nullptr;
-    const std::size_t length = mapper_.page_length(n);
-    if (length == record->length) return record->block();
-    const Mapping before = *record;
-    const Mapping after =
-        length < before.length ? mapper_.shrink(before, length) : mapper_.grow(before, length);
-    if (after.key == 0) return nullptr;  // else it may be as long as before, where it cannot shrink
-    replace(record, after);
-    return after.block();
-  }
+  // copied instead or `p` is no live block; then it is as before. A block that becomes shorter
+  // always stays, perhaps as long as it was. `room` as for allocate, when it grows.
+  void* resize(ClientPtr p, std::size_t n, std::size_t room = 0) noexcept;
+  // The program has a live block for n bytes now; it stays as it is.
+  void restate(ClientPtr p, std::size_t n) noexcept;
 
-  // Gives cached blocks back; returns bytes.
-  std::size_t trim() noexcept {
-    std::size_t bytes = 0;
-    for (Mapping m = take_any(); m.key != 0; m = take_any()) {
-      bytes += m.bytes();
-      discard(m);
-    }
-    return bytes + unmap_stuck();
-  }
-  // Gives back cached blocks that have been idle for long; cheap enough for any slow path.
-  void decay() noexcept { make_room(0); }
+  // Gives free extents back; returns bytes of memory.
+  std::size_t trim() noexcept;
+  // Gives back what has been free for long; cheap enough for any slow path.
+  void decay() noexcept { discard_surplus(); }
 
   std::size_t live_blocks() noexcept {
     const LockGuard<C> guard(lock_);
-    return table_.count() - stuck_;
+    return map_.live_count();
   }
   std::size_t stuck_blocks() noexcept {
     const LockGuard<C> guard(lock_);
     return stuck_;
   }
-  // Bytes of the live blocks' mappings, of cached and stuck ones and of the registry.
+  // Bytes of all extents, with guards, and of the registry.
   std::size_t bytes_mapped() noexcept {
     const LockGuard<C> guard(lock_);
-    return bytes_live_ + cache_.bytes() + bytes_stuck_ + table_.bytes_mapped();
+    return map_.bytes() + map_.record_bytes();
   }
+  // Bytes of free extents that may hold memory.
   std::size_t bytes_cached() noexcept {
     const LockGuard<C> guard(lock_);
-    return cache_.bytes();
+    return map_.free_bytes();
   }
-  // What the memory limit is charged. O(blocks): for audits.
+  // What the memory limit is charged.
   std::size_t bytes_charged() noexcept {
     const LockGuard<C> guard(lock_);
-    return cache_.block_bytes() + live_bytes();
+    return map_.free_bytes() + map_.live_bytes();
   }
 
   // For a survey (front/survey.h), between try_lock or lock_for_fork and unlock_after_fork.
   bool try_lock() noexcept HAKMEM_UNCHECKED { return lock_.try_lock(); }
   LargeTally tally_locked() noexcept HAKMEM_UNCHECKED {
-    return {table_.count() - stuck_, live_bytes(), bytes_live_ + cache_.bytes() + bytes_stuck_,
-            cache_.bytes(), table_.bytes_mapped()};
+    return {map_.live_count(), map_.live_bytes(), map_.bytes(), map_.free_bytes(),
+            map_.record_bytes()};
   }
 
   // Around fork(): the parent holds the lock, so that the child gets a consistent heap.
@@ -168,233 +160,228 @@ class LargeHeap {
   void reset_in_child() noexcept { lock_.reset_in_child(); }
 
  private:
-  static constexpr std::size_t kRemembered = 64;  // freed starts, to tell double from invalid free
+  static constexpr std::size_t kRemembered = 64;  // starts that no extent has any more
   static constexpr std::size_t kStuckBatch = 64;
-  static constexpr bool kHideCached = C::kMitigations.check_frees;
+  static constexpr std::size_t kWrittenMax = std::size_t{2} << 20;  // zeroed by writing
+  static constexpr bool kHides = C::kMitigations.check_frees;
 
-  std::size_t live_bytes() noexcept HAKMEM_REQUIRES(lock_) {
-    std::size_t bytes = 0;
-    table_.for_each([&](const Mapping& m) noexcept {
-      bytes += m.use == Use::kBlock ? m.length : 0;
-      return true;
-    });
-    return bytes;
-  }
+  struct Wanted {
+    std::size_t length = 0;  // whole system pages
+    std::size_t alignment = 1;
+    std::size_t asked = 0;
+  };
 
   BlockView view_of(ClientPtr p) noexcept HAKMEM_REQUIRES(lock_) {
-    const Mapping* const m = table_.find(p.address());
-    const bool live = m != nullptr && m->use == Use::kBlock;
-    return live ? live_view(*m, p, Fault::kNone) : BlockView{};
+    const Extent* const e = map_.find(p.address());
+    return e != nullptr && e->use == Use::kBlock ? live_view(*e, p, Fault::kNone) : BlockView{};
   }
-
-  static BlockView live_view(const Mapping& m, ClientPtr p, Fault fault) noexcept {
+  static BlockView live_view(const Extent& e, ClientPtr p, Fault fault) noexcept {
     BlockView view;
     view.fault = fault;
     view.state = SlotState::kLive;
-    view.page = m.key;
-    view.block_size = m.length;
-    view.offset = p.address() - m.key;
+    view.page = e.key;
+    view.block_size = e.length;
+    view.asked = e.asked;
+    view.offset = p.address() - e.key;
     view.heap = "large";
     return view;
   }
 
-  bool was_freed(ClientPtr p) const noexcept HAKMEM_REQUIRES(lock_) {
-    return p.address() != 0 && std::find(freed_.begin(), freed_.end(), p.address()) != freed_.end();
-  }
-  static BlockView freed_view(ClientPtr p) noexcept {
-    BlockView view;
-    view.fault = Fault::kDoubleFree;
-    view.state = SlotState::kFree;
-    view.page = p.address();
-    view.heap = "large";
-    return view;
-  }
+  // ---- a free extent becomes a block
 
-  bool enroll(const Mapping& m) noexcept {
-    const LockGuard<C> guard(lock_);
-    if (table_.insert(m) == nullptr) return false;
-    bytes_live_ += m.bytes();
-    return true;
-  }
-
-  // Requires: `key` is registered.
-  Mapping drop(std::uintptr_t key) noexcept HAKMEM_REQUIRES(lock_) {
-    Mapping* const record = table_.find(key);
-    const Mapping m = *record;
-    table_.erase(record);
-    bytes_live_ -= m.bytes();
-    freed_[next_freed_++ % kRemembered] = key;
-    return m;
-  }
-
-  void replace(Mapping* record, const Mapping& after) noexcept HAKMEM_REQUIRES(lock_) {
-    bytes_live_ += after.bytes() - record->bytes();
-    if (record->key == after.key) {
-      *record = after;
-      return;
-    }
-    freed_[next_freed_++ % kRemembered] = record->key;
-    table_.erase(record);
-    table_.insert(after);  // cannot fail: there was room for the record just erased
-  }
-
-  // A cached block made ready for use, or key 0.
-  Mapping take_cached(std::size_t length, std::size_t alignment, Contents contents) noexcept {
-    make_room(0);
-    Mapping m = take_kept(length, alignment);
-    if (m.key == 0) m = take_stuck(length, alignment);
-    if (m.key == 0) return m;
-    if (contents == Contents::kZero && !platform_->purge(m.block(), m.length)) {
-      std::memset(m.block(), 0, m.length);
-    }
-    return m;
-  }
-
-  Mapping take_kept(std::size_t length, std::size_t alignment) noexcept {
-    const Mapping kept = take_fitting(length, alignment);
-    if (kept.key == 0) return kept;
-    const bool shown = !kHideCached || platform_->commit(kept.block(), kept.length);
-    const Mapping m = shown ? fit(kept, length) : Mapping{};
-    if (m.key == 0) discard(kept);
-    return m;
-  }
-
-  // Key 0, and `kept` as before, when it cannot be made longer or shorter.
-  Mapping fit(const Mapping& kept, std::size_t length) noexcept {
-    if (MappingCache::fits(kept, length)) return kept;
-    if (kept.length < length) return mapper_.grow(kept, length);
-    const Mapping m = mapper_.shrink(kept, length);
-    return m.length == length ? m : Mapping{};
-  }
-
-  void keep_or_unmake(const Mapping& m) noexcept {
-    const bool keeps = MappingCache::accepts(m) && !limit_->crowded(Holder::kMappings);
-    if (!keeps || (kHideCached && !platform_->protect(m.block(), m.length))) {
-      discard(m);
-      make_room(0);
-      return;
-    }
-    make_room(m.bytes());
-    if (!put(m)) discard(m);
-  }
-
-  // Unmaps what the program has freed. Where the system refuses, it gives up the memory at least.
-  void discard(Mapping m) noexcept {
-    limit_->refund(Holder::kMappings, m.length);
-    if (mapper_.unmake(m)) return;
-    const bool hidden = kHideCached && platform_->guard(m.block(), m.length);
-    if (!hidden) platform_->purge(m.block(), m.length);
-    m.use = hidden ? Use::kHidden : Use::kStuck;
-    keep_stuck(m);
-  }
-  void keep_stuck(Mapping m) noexcept {
-    const LockGuard<C> guard(lock_);
-    m.pass = pass_;
-    // As a rule there is room, for it was registered before; else address space is lost, no more.
-    if (table_.insert(m) == nullptr) return;
-    ++stuck_;
-    bytes_stuck_ += m.bytes();
-  }
-
-  Mapping take_stuck(std::size_t length, std::size_t alignment) noexcept {
-    Mapping m = find_stuck(length, alignment);
-    if (m.key == 0) return m;
-    if (!limit_->charge(Holder::kMappings, m.length)) {
-      keep_stuck(m);
+  Extent take_kept(const Wanted& w) noexcept {
+    Extent b = carve(w);
+    if (b.key == 0) return take_stuck(w);
+    if (!mapper_.open(b, b.key)) {
+      take_away(b.key);
       return {};
     }
-    const bool unguarded = m.use != Use::kHidden || platform_->unguard(m.block(), m.length);
-    m.use = Use::kBlock;
-    // It may have been hidden in the cache before.
-    if (unguarded && (!kHideCached || platform_->commit(m.block(), m.length))) return m;
-    discard(m);
-    return {};
-  }
-  Mapping find_stuck(std::size_t length, std::size_t alignment) noexcept {
-    const LockGuard<C> guard(lock_);
-    if (stuck_ == 0) return {};
-    Mapping found;
-    table_.for_each([&](const Mapping& m) noexcept {
-      const bool serves =
-          m.use != Use::kBlock && (m.key & (alignment - 1)) == 0 && MappingCache::fits(m, length);
-      if (serves) found = m;
-      return !serves;
-    });
-    if (found.key != 0) forget_stuck(found.key);
-    return found;
+    if (mapper_.enclose(b)) note_guards(b);
+    return b;
   }
 
-  // Tries each stuck mapping once more; returns bytes unmapped.
-  std::size_t unmap_stuck() noexcept {
-    const LockGuard<C> guard(lock_);
-    const std::size_t before = bytes_stuck_;
-    ++pass_;
-    while (unmap_some_stuck() == kStuckBatch) {
+  // The block is live in the registry already; the caller opens and encloses it.
+  Extent carve(const Wanted& w) noexcept {
+    const std::uint64_t now = platform_->clock_ms();
+    Extent surplus, b;
+    {
+      const LockGuard<C> guard(lock_);
+      note_time(now);
+      std::uintptr_t at = 0;
+      Extent* found = map_.best_fit(w.length, w.alignment, &at);
+      if (found == nullptr && join() != 0) found = map_.best_fit(w.length, w.alignment, &at);
+      if (found != nullptr) {
+        const Extent whole = map_.remove(found);
+        b = enlist(cut_of(whole, at, w.length), whole, w.asked, Use::kBlock);
+        if (b.key == 0) map_.insert(whole);
+      }
+      surplus = take_surplus(now);
     }
-    return before - bytes_stuck_;
-  }
-  // Up to kStuckBatch of them; returns how many were unmapped.
-  std::size_t unmap_some_stuck() noexcept HAKMEM_REQUIRES(lock_) {
-    std::array<std::uintptr_t, kStuckBatch> unmapped;
-    std::size_t n = 0;
-    const std::uint8_t pass = pass_;
-    if (stuck_ == 0) return 0;
-    table_.for_each([&](Mapping& m) noexcept {
-      if (m.use == Use::kBlock || m.pass == pass) return true;
-      m.pass = pass;
-      if (mapper_.unmake(m)) unmapped[n++] = m.key;
-      return n < kStuckBatch;
-    });
-    for (std::size_t i = 0; i < n; ++i) forget_stuck(unmapped[i]);
-    return n;
-  }
-  void forget_stuck(std::uintptr_t key) noexcept HAKMEM_REQUIRES(lock_) {
-    Mapping* const record = table_.find(key);
-    bytes_stuck_ -= record->bytes();
-    --stuck_;
-    table_.erase(record);
-  }
-
-  // Unmaps what the cache may not keep any longer, one by one without the lock held.
-  void make_room(std::size_t incoming) noexcept {
-    for (Mapping m = take_oldest(incoming); m.key != 0; m = take_oldest(incoming)) {
-      discard(m);
+    if (surplus.key != 0) {
+      discard(surplus);
+      discard_surplus();
     }
+    return b;
   }
 
-  Mapping take_oldest(std::size_t incoming) noexcept {
-    const LockGuard<C> guard(lock_);
-    return cache_.count() == 0 ? Mapping{} : cache_.make_room(incoming, platform_->clock_ms());
+  Extent map_new(const Wanted& w) noexcept;
+  Cut cut_of(const Extent& whole, std::uintptr_t at, std::size_t length) noexcept {
+    return cut(whole, at, length, mapper_.guard_bytes(), platform_->page_bytes());
   }
-  Mapping take_fitting(std::size_t length, std::size_t alignment) noexcept {
-    const LockGuard<C> guard(lock_);
-    return cache_.take(length, alignment, platform_->page_bytes());
+
+  // Registers all parts of `whole`, which is not in the registry, and charges what they may hold
+  // beyond what it was charged with. Returns the block as it is in memory; key 0, and nothing
+  // changed, when there is no memory.
+  Extent enlist(const Cut& c, const Extent& whole, std::size_t asked, Use use) noexcept
+      HAKMEM_REQUIRES(lock_) {
+    const std::size_t charged = c.block.charged + c.lead.charged + c.tail.charged;
+    if (charged > whole.charged && !limit_->charge(Holder::kMappings, charged - whole.charged)) {
+      return {};
+    }
+    Extent record = c.block;
+    record.use = use;
+    record.asked = asked;
+    record.fresh = record.seams = record.sealed = record.unjoined = false;
+    if (!insert_parts(record, c)) {
+      if (charged > whole.charged) limit_->refund(Holder::kMappings, charged - whole.charged);
+      return {};
+    }
+    if (whole.charged > charged) limit_->refund(Holder::kMappings, whole.charged - charged);
+    const std::size_t fences = c.block.fences() + c.lead.fences() + c.tail.fences();
+    if (whole.fences() > fences) budget_->give_guards(whole.fences() - fences);
+    note_live();
+    record.fresh = c.block.fresh;
+    record.seams = c.block.seams;
+    record.sealed = c.block.sealed;
+    return record;
   }
-  Mapping take_any() noexcept {
-    const LockGuard<C> guard(lock_);
-    return cache_.take_any();
+  bool insert_parts(const Extent& block, const Cut& c) noexcept HAKMEM_REQUIRES(lock_) {
+    if (!map_.insert(block)) return false;
+    const bool lead = c.lead.key == 0 || map_.insert(c.lead);
+    if (lead && (c.tail.key == 0 || map_.insert(c.tail))) return true;
+    if (lead && c.lead.key != 0) map_.remove(map_.find(c.lead.key));
+    map_.remove(map_.find(block.key));
+    return false;
   }
-  // False when another thread took the room meanwhile.
-  bool put(const Mapping& m) noexcept {
+
+  void note_guards(const Extent& b) noexcept {
     const LockGuard<C> guard(lock_);
-    if (!cache_.has_room(m.bytes())) return false;
-    cache_.put(m, platform_->clock_ms());
-    return true;
+    Extent* const record = map_.find(b.key);
+    if (record == nullptr) return;
+    record->front_guard = b.front_guard;
+    record->back_guard = b.back_guard;
   }
+
+  void clear(const Extent& b) noexcept;
+
+  // ---- how much is kept
+
+  // Twice a second's worth of history: what was live in this second or the one before.
+  void note_time(std::uint64_t now) noexcept HAKMEM_REQUIRES(lock_) {
+    if (now <= second_ms_ + kKeepMs) return;
+    last_peak_ = now <= second_ms_ + 2 * kKeepMs ? peak_ : map_.live_bytes();
+    peak_ = map_.live_bytes();
+    second_ms_ = now;
+  }
+  void note_live() noexcept HAKMEM_REQUIRES(lock_) {
+    peak_ = std::max(peak_, map_.live_bytes());
+    const std::size_t count = map_.count();
+    budget_->add(count - counted_);  // about as many mappings
+    counted_ = count;
+  }
+  std::size_t keep_max() noexcept HAKMEM_REQUIRES(lock_) {
+    return std::max({kKeepMin, peak_, last_peak_});
+  }
+
+  // The oldest free extent when it must go, out of the registry; else key 0.
+  Extent take_surplus(std::uint64_t now) noexcept HAKMEM_REQUIRES(lock_) {
+    Extent* const e = map_.oldest();
+    if (e == nullptr) return {};
+    if (map_.free_bytes() <= keep_max() && now <= e->freed_ms + kKeepMs) return {};
+    return withdraw(e);
+  }
+  void discard_surplus() noexcept {
+    for (Extent e = next_surplus(); e.key != 0; e = next_surplus()) discard(e);
+  }
+  Extent next_surplus() noexcept {
+    const std::uint64_t now = platform_->clock_ms();
+    const LockGuard<C> guard(lock_);
+    note_time(now);
+    return take_surplus(now);
+  }
+
+  std::size_t join() noexcept HAKMEM_REQUIRES(lock_) {
+    std::size_t guards = 0;
+    const std::size_t joins = map_.join(&guards);
+    budget_->give_guards(guards);
+    return joins;
+  }
+
+  // Out of the registry, with the address space around it that nobody uses.
+  Extent withdraw(Extent* e) noexcept HAKMEM_REQUIRES(lock_) {
+    note_freed(e->key);
+    std::size_t guards = 0;
+    const Extent out = map_.remove_with_holes(e, &guards);
+    budget_->give_guards(guards);
+    note_live();
+    return out;
+  }
+  void take_away(std::uintptr_t key) noexcept {
+    Extent e;
+    {
+      const LockGuard<C> guard(lock_);
+      Extent* const record = map_.find(key);
+      if (record == nullptr) return;
+      e = withdraw(record);
+    }
+    discard(e);
+  }
+  void note_freed(std::uintptr_t key) noexcept HAKMEM_REQUIRES(lock_) {
+    freed_[next_freed_++ % kRemembered] = key;
+  }
+
+  void discard(Extent e) noexcept;
+  void keep_stuck(Extent e) noexcept;
+  Extent take_stuck(const Wanted& w) noexcept;
+  Extent find_stuck(const Wanted& w) noexcept;
+  std::size_t unmap_stuck() noexcept;
+  std::size_t unmap_some_stuck(std::size_t* bytes) noexcept HAKMEM_REQUIRES(lock_);
+  Extent forget_stuck(std::uintptr_t key) noexcept HAKMEM_REQUIRES(lock_);
+  bool was_freed(ClientPtr p) const noexcept HAKMEM_REQUIRES(lock_);
+  static bool holds(const Extent& e, ClientPtr p, BlockView& view) noexcept;
+  static BlockView freed_view(ClientPtr p) noexcept;
+  Extent next_free() noexcept;
+
+  enum class Step : std::uint8_t { kNone, kDone, kShrunk, kExtended, kTakenOut };
+  struct Resizing {
+    Step step = Step::kNone;
+    Extent block;            // as it is now, or taken out
+    Extent rest;             // cut off, and not to be kept
+    std::uintptr_t old_end;  // of the block
+  };
+  Resizing begin_resize(ClientPtr p, const Wanted& w, std::size_t room, bool keeps) noexcept;
+  Resizing shrink(const Extent& e, const Wanted& w, bool keeps) noexcept HAKMEM_REQUIRES(lock_);
+  Resizing extend(const Extent& e, const Wanted& w, std::size_t room) noexcept
+      HAKMEM_REQUIRES(lock_);
+  bool finish_extending(Extent b, std::uintptr_t old_end) noexcept;
+  void* move(const Extent& e, const Wanted& w, std::size_t room) noexcept;
 
   P* platform_ = nullptr;
   typename C::Limit* limit_ = nullptr;
   MappingBudget<C>* budget_ = nullptr;
   Mapper<C> mapper_;
   Lock<C> lock_;
-  AddressTable<P, Mapping> table_ HAKMEM_GUARDED_BY(lock_);
-  MappingCache cache_ HAKMEM_GUARDED_BY(lock_);
+  ExtentMap<P> map_ HAKMEM_GUARDED_BY(lock_);
   std::array<std::uintptr_t, kRemembered> freed_ HAKMEM_GUARDED_BY(lock_){};
   std::size_t next_freed_ HAKMEM_GUARDED_BY(lock_) = 0;
-  std::size_t bytes_live_ HAKMEM_GUARDED_BY(lock_) = 0;
-  std::size_t bytes_stuck_ HAKMEM_GUARDED_BY(lock_) = 0;
+  std::size_t peak_ HAKMEM_GUARDED_BY(lock_) = 0;  // live bytes, at most, in this second
+  std::size_t last_peak_ HAKMEM_GUARDED_BY(lock_) = 0;
+  std::uint64_t second_ms_ HAKMEM_GUARDED_BY(lock_) = 0;
+  std::size_t counted_ HAKMEM_GUARDED_BY(lock_) = 0;  // extents that the budget knows of
   std::size_t stuck_ HAKMEM_GUARDED_BY(lock_) = 0;
   std::uint8_t pass_ HAKMEM_GUARDED_BY(lock_) = 0;
 };
 
 }  // namespace hakmem::large
+
+#include "large/large_heap_slow.h"  // IWYU pragma: export

@@ -33,7 +33,7 @@ class AddressTable {
 
   // nullptr when the table is full and cannot grow. Requires: record.key is not 0 and not present.
   Record* insert(const Record& record) noexcept {
-    if ((count_ + 1) * 2 > capacity_ && !grow()) return nullptr;
+    if ((count_ + room_kept_ + 1) * 2 > capacity_ && !grow()) return nullptr;
     ++count_;
     return place(record);
   }
@@ -50,6 +50,10 @@ class AddressTable {
     slots_[hole] = Record{};
     --count_;
   }
+
+  // After an erase: so many later inserts find room, whatever is inserted meanwhile.
+  void keep_room(std::size_t records) noexcept { room_kept_ += records; }
+  void give_room(std::size_t records) noexcept { room_kept_ -= records; }
 
   // Calls visit(Record&) until it returns false. visit neither inserts nor erases.
   template <class F>
@@ -100,6 +104,7 @@ class AddressTable {
   Record* slots_ = nullptr;
   std::size_t capacity_ = 0;  // a power of two, or 0 before the first insert
   std::size_t count_ = 0;
+  std::size_t room_kept_ = 0;
   unsigned hash_shift_ = 63;
 };
 

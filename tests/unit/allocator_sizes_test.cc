@@ -49,19 +49,19 @@ TEST_F(SizesOf, ASmallBlockMustHaveTheSizeThatItsBinServes) {
 
 TEST_F(SizesOf, NothingIsShrunkBeforeAReallocHasDoneSo) {
   const auto not_yet = [&] {
-    return !shrunk(1024, 512) && !shrunk(1024, 896) && !shrunk(4 * kMiB, 3 * kMiB);
+    return !shrunk(1024, 512) && !shrunk(1024, 896);
   };
   EXPECT_TRUE(shrunk(1024, 1000) && not_yet());
   resized(heap.take(1024), 900);  // the same bin
   resized(heap.take(1024), 100);  // moves
   EXPECT_TRUE(not_yet());
   resized(heap.take(1024), 896);
-  EXPECT_TRUE(shrunk(1024, 512) && shrunk(4 * kMiB, 3 * kMiB));
+  EXPECT_TRUE(shrunk(1024, 512));
 }
 
-TEST_F(SizesOf, ALargeBlockIsShrunkInPlaceToo) {
-  resized(heap.take(kMiB), kMiB - 4096);
-  EXPECT_TRUE(shrunk(1024, 512));
+TEST_F(SizesOf, ABlockThatGotRoomToGrowHasMoreToo) {
+  resized(heap.take(8192), 8193);
+  EXPECT_TRUE(shrunk(12288, 8193));
 }
 
 TEST_F(SizesOf, ReallocMayHaveLeftHalfInASmallBlock) {
@@ -72,18 +72,48 @@ TEST_F(SizesOf, ReallocMayHaveLeftHalfInASmallBlock) {
   EXPECT_FALSE(shrunk(kBlockMax, kBlockMax / 2 - 1));
 }
 
-TEST_F(SizesOf, ALargeBlockMayBeAnEighthAndTwoUnitsLonger) {
-  const std::size_t spare = kMiB / 8 + 128 * kKiB;
-  EXPECT_TRUE(allocated(kMiB + spare, kMiB));
-  EXPECT_FALSE(allocated(kMiB + spare + 1, kMiB));
-  EXPECT_TRUE(allocated(4 * kMiB + 640 * kKiB, 4 * kMiB));
-  EXPECT_FALSE(allocated(4 * kMiB + 640 * kKiB + 1, 4 * kMiB));
+TEST_F(SizesOf, ALargeBlockMustHaveThePagesThatWereAskedFor) {
+  for (const SizeRule rule : {SizeRule::kAllocated, SizeRule::kMayBeShrunk}) {
+    void* p = heap.take(kMiB + 1);
+    const auto page_fits = [&](std::size_t n) {
+      return heap.allocator->size_fits(view(p), 1, n, rule);
+    };
+    EXPECT_TRUE(page_fits(kMiB + 1) && page_fits(kMiB + 4096));
+    EXPECT_FALSE(page_fits(kMiB) || page_fits(kMiB + 4097));
+    p = resized(p, 900 * kKiB);
+    EXPECT_TRUE(page_fits(900 * kKiB)) << "it stayed, but knows";
+    EXPECT_FALSE(page_fits(kMiB + 1) || page_fits(896 * kKiB));
+    p = resized(p, 2 * kMiB);
+    EXPECT_TRUE(page_fits(2 * kMiB));
+    EXPECT_FALSE(page_fits(view(p).block_size)) << "its room was not asked for";
+    heap.give(p);
+  }
+  void* const small = aligned(kMiB, 100);
+  EXPECT_TRUE(heap.allocator->size_fits(view(small), kMiB, 100, SizeRule::kAllocated));
+  EXPECT_FALSE(heap.allocator->size_fits(view(small), kMiB, 4097, SizeRule::kAllocated));
 }
 
-TEST_F(SizesOf, ReallocMayHaveLeftAQuarterInALargeBlock) {
-  resized(heap.take(1024), 600);
-  EXPECT_TRUE(shrunk(4 * kMiB, 3 * kMiB));
-  EXPECT_FALSE(shrunk(4 * kMiB, 3 * kMiB - 1) || allocated(4 * kMiB, 3 * kMiB));
+// The system will not cut anything off, nor is there memory for a record of the rest.
+TEST_F(SizesOf, ALargeBlockThatCouldNotShrinkKnowsTheSizeAllTheSame) {
+  void* const p = heap.take(4 * kMiB);
+  for (const Call call : {Call::kUnmap, Call::kSparse, Call::kMap, Call::kGuard, Call::kProtect}) {
+    heap.platform().fail_after(call, 0);
+  }
+  ASSERT_EQ(resized(p, kMiB), p);
+  EXPECT_TRUE(heap.allocator->size_fits(view(p), 1, kMiB, SizeRule::kMayBeShrunk));
+  EXPECT_FALSE(heap.allocator->size_fits(view(p), 1, 2 * kMiB, SizeRule::kMayBeShrunk));
+}
+
+TEST_F(SizesOf, ASmallBlockThatGrowsByLittleGetsHalfAsMuchAgain) {
+  void* p = resized(heap.take(8192), 8193);
+  EXPECT_EQ(view(p).block_size, 12288u);
+  EXPECT_EQ(resized(p, 12288), p);
+  EXPECT_EQ(view(resized(heap.take(8192), 12289)).block_size, 14336u) << "by more than half";
+  EXPECT_LT(view(resized(heap.take(2048), 2049)).block_size, 3000u) << "it is small";
+  p = resized(heap.take(kBlockMax - 40 * kKiB), kBlockMax - kKiB);
+  EXPECT_EQ(view(p).block_size, kBlockMax) << "no large block yet";
+  p = resized(p, kBlockMax + 1);
+  EXPECT_EQ(view(p).block_size, kBlockMax + kBlockMax / 2);
 }
 
 TEST_F(SizesOf, ReallocLeavesASmallBlockThatIsHalfUsed) {
@@ -100,11 +130,11 @@ TEST_F(SizesOf, ReallocLeavesASmallBlockThatIsHalfUsed) {
   EXPECT_NE(resized(most, kBlockMax + 1), most);
 }
 
-TEST_F(SizesOf, AGrowingLargeBlockGetsAnEighthMore) {
+TEST_F(SizesOf, AGrowingLargeBlockGetsHalfAsMuchAgain) {
   void* const p = resized(heap.take(512 * kKiB), 800 * kKiB);
-  EXPECT_EQ(view(p).block_size, 900 * kKiB);
-  EXPECT_EQ(resized(p, 900 * kKiB), p);
-  EXPECT_EQ(view(resized(p, 900 * kKiB + 1)).block_size, 1016 * kKiB) << "in pages";
+  EXPECT_EQ(view(p).block_size, 1200 * kKiB);
+  EXPECT_EQ(resized(p, 1200 * kKiB), p);
+  EXPECT_EQ(view(resized(p, 1200 * kKiB + 1)).block_size, 1804 * kKiB) << "in pages";
 }
 
 TEST_F(SizesOf, OrWhatWasAskedForWhereTheSystemGivesNoMore) {
@@ -217,15 +247,15 @@ TEST_F(SizesOf, EverySmallSizeIsServedOnTheHotPath) {
 // The system zeroes a large block that had another's contents, and fresh memory needs nothing: no
 // page of it is written to.
 TEST_F(SizesOf, ALargeBlockIsZeroedByTheSystem) {
-  void* const first = heap.take(kMiB);
-  std::memset(first, 1, kMiB);
+  void* const first = heap.take(4 * kMiB);
+  std::memset(first, 1, 4 * kMiB);
   heap.give(first);
   const std::uint64_t purges = heap.platform().calls(Call::kPurge);
   const auto* const zeroed =
-      static_cast<const char*>(heap.allocator->allocate_zeroed(heap.ctx, kMiB));
+      static_cast<const char*>(heap.allocator->allocate_zeroed(heap.ctx, 4 * kMiB));
   EXPECT_EQ(zeroed, first) << "the cached one";
   EXPECT_EQ(heap.platform().calls(Call::kPurge), purges + 1);
-  EXPECT_EQ(std::vector<char>(zeroed, zeroed + kMiB), std::vector<char>(kMiB));
+  EXPECT_EQ(std::vector<char>(zeroed, zeroed + 4 * kMiB), std::vector<char>(4 * kMiB));
 }
 
 // Of calloc's small blocks: how many system pages have memory, of whole ones in the block.
