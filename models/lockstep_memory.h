@@ -200,6 +200,7 @@ void Lockstep<C, Rules>::finish_move(const Thread& t, std::size_t at, void* p, s
   Block block;
   block.name = before.name;
   block.asked = n;
+  block.resized = grown != n;
   settle(served, p, block);
   if (!difference_.empty()) return;
   model_->free(t.model, before.owned, Door::kFast);
