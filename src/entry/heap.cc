@@ -11,6 +11,7 @@
 #include "entry/settings.h"
 #include "entry/stats_dump.h"
 #include "entry/stats_output.h"
+#include "entry/variables.h"
 #include "pal/start_gate.h"
 
 namespace hakmem::heap {
@@ -127,8 +128,10 @@ HAKMEM_NOINLINE void* obtain_zeroed(std::size_t n) noexcept {
 
 }  // namespace
 
-// A program that links the static library prints statistics at its exit, too.
+// A program that links the static library prints statistics at its exit and names unknown
+// variables, too.
 [[gnu::used]] static void (*const kPullsStatsOutput)() noexcept = &print_stats_v3;
+[[gnu::used]] static void (*const kPullsVariables)() noexcept = &name_unknown_variables;
 
 constinit ProductionAllocator g_allocator;
 constinit thread_local Ctx* t_context __attribute__((tls_model("initial-exec"))) = &g_no_context;

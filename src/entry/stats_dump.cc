@@ -14,6 +14,7 @@
 #include "entry/stats_format.h"
 #include "pal/errno_keeper.h"
 #include "pal/lock.h"
+#include "pal/parent.h"
 #include "report/report.h"
 
 namespace hakmem::heap {
@@ -28,6 +29,9 @@ constexpr int kReaderPatienceMs = 200;
 constexpr int kTriesAtExit = 2000;  // about two seconds
 
 constinit StatsOutput g_output;  // set once, before the handler is
+// At exit only the first process of a tree puts statistics out on what all of them share, or a
+// build would end in thousands of them. Each has its own place in a file, and answers a signal.
+constinit bool g_silent_at_exit = false;
 // All that a report needs, apart from the stack, which in a signal handler may be small.
 constinit Lock<ProductionConfig> g_lock;
 constinit StatsReport g_report;
@@ -144,6 +148,7 @@ void start_stats_dump(const StatsOutput& output) noexcept {
   if (output.format == StatsFormat::kNone) return;
   const ErrnoKeeper keep;
   g_output = output;
+  g_silent_at_exit = output.file == nullptr && parent_was_started_with("HAKMEM_STATS");
   if (output.file != nullptr) {
     g_pattern.put_directory_of(output.file);
     g_pattern.put(output.file);
@@ -163,7 +168,7 @@ int print_stats(int fd, StatsFormat format) noexcept {
 // exit() may have been called by a signal handler that interrupted whoever holds a lock: so this
 // gives up in the end.
 void dump_stats_at_exit() noexcept {
-  if (g_output.format == StatsFormat::kNone) return;
+  if (g_output.format == StatsFormat::kNone || g_silent_at_exit) return;
   const ErrnoKeeper keep;
   for (int tries = 0; tries < kTriesAtExit; ++tries) {
     if (g_lock.try_lock()) {
@@ -179,6 +184,7 @@ void dump_stats_at_exit() noexcept {
 
 void stats_dump_fork_child() noexcept {
   g_lock.reset_in_child();
+  g_silent_at_exit = g_output.file == nullptr;
   g_stats_wanted.store_relaxed(false);
 }
 

@@ -132,6 +132,12 @@ void report_bad_environment(const char* name, const char* value, const char* exp
   LinuxPlatform::write_error(t.data(), t.size());
 }
 
+void report_unknown_variable(const char* name) noexcept {
+  Text t;
+  t.put("hakmem: warning: ").put(name).put(" is not a variable that hakmem knows\n");
+  LinuxPlatform::write_error(t.data(), t.size());
+}
+
 void report_few_mappings(std::size_t max, const char* what) noexcept {
   Text t;
   t.put("hakmem: warning: vm.max_map_count=").number(max).put(" ").put(what).put("\n");

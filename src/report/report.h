@@ -26,6 +26,8 @@ const char* slot_state_name(SlotState state) noexcept;
 // One line `hakmem: warning: NAME="value" is not <expected>; using <used>`. Not fatal.
 void report_bad_environment(const char* name, const char* value, const char* expected,
                             const char* used) noexcept;
+// One line `hakmem: warning: NAME is not a variable that hakmem knows`. Not fatal.
+void report_unknown_variable(const char* name) noexcept;
 // One line `hakmem: warning: vm.max_map_count=<max> <what>`. Not fatal.
 void report_few_mappings(std::size_t max, const char* what) noexcept;
 // One line `hakmem: warning: <text>`. Not fatal.

@@ -1,0 +1,103 @@
+#include "pal/parent.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstddef>
+
+#include "pal/errno_keeper.h"
+#include "pal/linux.h"
+
+namespace hakmem {
+namespace {
+
+using FileName = std::array<char, 64>;
+
+// "/proc/PROCESS/LEAF".
+FileName of_parent(const char* leaf) noexcept {
+  FileName name{};
+  char digits[20];
+  std::size_t n = 0;
+  for (long rest = syscall(SYS_getppid); n == 0 || rest > 0; rest /= 10) {
+    digits[n++] = static_cast<char>('0' + rest % 10);
+  }
+  strcpy(name.data(), "/proc/");
+  for (std::size_t at = strlen(name.data()); n > 0;) name[at++] = digits[--n];
+  strcat(name.data(), "/");
+  strcat(name.data(), leaf);
+  return name;
+}
+
+// Finds NAME=VALUE among strings that come byte by byte.
+class Finder {
+ public:
+  Finder(const char* name, const char* value) noexcept : name_(name), value_(value) {}
+
+  void take(char c) noexcept {
+    same_ = same_ && c == expected();
+    found_ = found_ || (same_ && c == '\0');
+    ++at_;
+    if (c != '\0') return;
+    at_ = 0;
+    same_ = true;
+  }
+  bool found() const noexcept { return found_; }
+
+ private:
+  char expected() const noexcept {
+    const std::size_t length = strlen(name_);
+    if (at_ < length) return name_[at_];
+    return at_ == length ? '=' : value_[at_ - length - 1];
+  }
+
+  const char* name_;
+  const char* value_;
+  std::size_t at_ = 0;
+  bool same_ = true;
+  bool found_ = false;
+};
+
+// Raw calls: libc's are cancellation points.
+template <class Visit>
+void read_all(const char* path, Visit&& visit) noexcept {
+  const long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  char piece[2048];
+  for (long got = 1; got > 0;) {
+    got = syscall(SYS_read, fd, piece, sizeof piece);
+    for (long i = 0; i < got; ++i) visit(piece[i]);
+  }
+  syscall(SYS_close, fd);
+}
+
+bool same_program() noexcept {
+  char own[1024];
+  char of_parents[sizeof own];
+  const long length = syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", own, sizeof own);
+  const long other =
+      syscall(SYS_readlinkat, AT_FDCWD, of_parent("exe").data(), of_parents, sizeof of_parents);
+  return length > 0 && length == other &&
+         memcmp(own, of_parents, static_cast<std::size_t>(length)) == 0;
+}
+
+}  // namespace
+
+bool parent_was_started_with(const char* name) noexcept {
+  const ErrnoKeeper keep;
+  constexpr const char* kPreload = "LD_PRELOAD";
+  const char* const value = LinuxPlatform::environment(name);
+  if (value == nullptr) return false;
+  const char* const preload = LinuxPlatform::environment(kPreload);
+  Finder variable(name, value);
+  Finder library(kPreload, preload == nullptr ? "" : preload);
+  read_all(of_parent("environ").data(), [&](char c) {
+    variable.take(c);
+    library.take(c);
+  });
+  return variable.found() && (library.found() || (preload == nullptr && same_program()));
+}
+
+}  // namespace hakmem
