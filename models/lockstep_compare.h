@@ -90,6 +90,8 @@ class Comparer {
     same({"decay period in which was tended context", who}, real.tended_in, model.tended_in);
     same({"bytes towards the ebb of context", who}, real.ebb_bytes, model.ebb_bytes);
     same({"ebb of context", who}, real.ebb_left, model.ebb_left);
+    same({"bytes by which pages were thinned of context", who}, real.thinned_bytes,
+         model.thinned_bytes);
     compare_pending(real, model);
     compare_counters(real, model);
   }

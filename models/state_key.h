@@ -82,6 +82,7 @@ class StateKey {
     add(ctx.policy.count ? 1 : 0);
     add(ctx.ebb_bytes);
     add(ctx.ebb_left);
+    add(ctx.thinned_bytes);
   }
   void add_magazine(const Magazine& m) {
     add(m.open ? 1 : 0);
@@ -106,6 +107,8 @@ class StateKey {
     const std::size_t now = model.cold().period();
     const auto add_age = [&](std::size_t then) { add(std::min<std::size_t>(now - then, 2)); };
     add(model.cold().grown_bytes());
+    add(model.cold().early_bytes);
+    add(model.cold().missed_bytes);
     add(now == model.cold().seen_period() ? 0 : 1);
     for (const Slab& slab : model.cold().slabs) add_age(slab.warm_since);
     for (const Context& ctx : model.contexts()) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "models/reference/page.h"
@@ -50,6 +51,9 @@ class Cold {
     if (std::count(slab.free.begin(), slab.free.end(), true) == 0) remove(hot_[bin], i);
     lent_bytes += info.page;
     if (!warm) note_growth(info.page);
+    const std::size_t missed = warm ? 0 : std::min(info.page, early_bytes);
+    early_bytes -= missed;
+    missed_bytes += missed;
     const std::size_t head = i * units_per_slab() + k * (info.page / shape_.unit);
     pages_[head].lend(head, bin, info, context,
                       !warm && info.block >= shape_.fresh_bytes && !soiled(i));
@@ -73,7 +77,11 @@ class Cold {
     ++warm_pages[info.size_class];
     warm_bytes += info.page;
     place_after_return(i);
-    if (crowded() && withdraw(i, kNone)) restore(i);
+    if (crowded()) {
+      if (withdraw(i, kNone)) restore(i);
+    } else if (warm_bytes > std::max(shape_.idle_bytes, lent_bytes / 8) + missed_bytes) {
+      give_up_idle();
+    }
   }
 
   std::size_t seen_period() const { return seen_period_; }
@@ -86,6 +94,10 @@ class Cold {
     const std::size_t now = period();
     if (now == seen_period_) return;
     seen_period_ = now;
+    if (std::exchange(missed_in_, clock_ms / kPeriodMs) != clock_ms / kPeriodMs) {
+      early_bytes /= 2;
+      missed_bytes /= 2;
+    }
     purge_warm([&](std::size_t i) { return now >= slabs[i].warm_since + 2 ? excess(i) : 0; });
   }
   bool crowded() const { return elsewhere() + lent_bytes + warm_bytes > limit.soft; }
@@ -123,13 +135,15 @@ class Cold {
   std::function<bool(std::size_t)> soiled = [](std::size_t) { return false; };
   std::size_t clock_ms = 0;
   std::size_t lent_bytes = 0, warm_bytes = 0;
+  // Purged before they had aged; of these, taken anew. Half of each is forgotten in each period.
+  std::size_t early_bytes = 0, missed_bytes = 0;
   std::array<std::size_t, kClassesMax> warm_pages{};
   std::array<std::size_t, kClassesMax> warm_cap{};
 
   static constexpr std::size_t kPeriodMs = 250;
 
  private:
-  static constexpr std::size_t kBatch = 16, kLooks = 64;
+  static constexpr std::size_t kBatch = 16, kLooks = 64, kIdleLooks = 4;
   using List = std::vector<std::size_t>;  // back = first choice
 
   static void remove(List& list, std::size_t i) { std::erase(list, i); }
@@ -217,6 +231,21 @@ class Cold {
       for (const std::size_t given : batch) restore(given);
     }
   }
+  // The first of a few superslabs whose class has more warm pages than its cap; those looked at
+  // wait for their next turn behind all others.
+  void give_up_idle() {
+    for (std::size_t n = 0; n < kIdleLooks; ++n) {
+      const std::size_t i = warm_order_.front();
+      const std::size_t had = warm_bytes;
+      const bool some = withdraw(i, excess(i));
+      early_bytes += had - warm_bytes;
+      if (std::count(slabs[i].warm.begin(), slabs[i].warm.end(), true) != 0) {
+        remove(warm_order_, i);
+        warm_order_.push_back(i);
+      }
+      if (some) return restore(i);
+    }
+  }
   std::size_t excess(std::size_t i) const {
     const unsigned c = shape_.bins[slabs[i].bin].size_class;
     return warm_pages[c] > warm_cap[c] ? warm_pages[c] - warm_cap[c] : 0;
@@ -275,7 +304,7 @@ class Cold {
     ++periods_by_growth_;
   }
 
-  std::size_t seen_period_ = 0;
+  std::size_t seen_period_ = 0, missed_in_ = 0;
   std::size_t grown_bytes_ = 0, periods_by_growth_ = 0;
   std::deque<Page> pages_;  // by first unit
   std::vector<Unit> units_;

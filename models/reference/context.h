@@ -32,7 +32,7 @@ struct PagesOfBin {
   std::size_t current = kNone;       // head units, here and below
   std::vector<std::size_t> partial;  // back = next choice
   std::size_t max_partial = 0;
-  std::size_t pages = 0;  // owned in all, full ones too
+  std::size_t pages = 0;    // owned in all, full ones too
   std::size_t used_in = 0;  // decay period in which the magazine was last refilled or overflowed
 };
 
@@ -46,9 +46,10 @@ struct Context {
   // S14: many bytes flushed without a refill between, and the context ebbs: it keeps nothing for
   // itself until it has allocated some times.
   std::size_t ebb_bytes = 0;
-  std::size_t ebb_left = 0;  // allocations until it keeps again
-  std::size_t period = 0;    // decay period in which its thread was last on a slow path
-  std::size_t tended_in = 0;  // ... in which another thread last looked after it
+  std::size_t ebb_left = 0;       // allocations until it keeps again
+  std::size_t thinned_bytes = 0;  // given to pages meanwhile, since these were looked at
+  std::size_t period = 0;         // decay period in which its thread was last on a slow path
+  std::size_t tended_in = 0;      // ... in which another thread last looked after it
   StatsV3 stats{};
 
   Context(std::size_t n, std::size_t bin_count)
@@ -115,6 +116,12 @@ struct Context {
       for (Page* const page : with_free_slot(cold, bin, shape.bins[bin].capacity))
         if (now >= page->taken_in + 2) purge_unused(shape, *page, 4);
     }
+  }
+  // The same of every page that has lost a good part of its blocks.
+  void purge_thinned(Cold& cold, const Shape& shape) {
+    for (std::size_t bin = 0; bin < bins.size(); ++bin)
+      for (Page* const page : with_free_slot(cold, bin, shape.bins[bin].capacity))
+        purge_unused(shape, *page, 4);
   }
   // The same of every page. Returns the system pages of which that is sure.
   std::size_t purge_all(Cold& cold, const Shape& shape) {

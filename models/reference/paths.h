@@ -82,12 +82,21 @@ class Paths {
     }
   }
   void begin_ebb(Context& ctx) {
-    ctx.ebb_bytes = 0;
+    ctx.ebb_bytes = ctx.thinned_bytes = 0;
     ctx.ebb_left = shape_.ebb_allocations;
     flush_all(ctx);
     set_max_partial(ctx);
     retire_empty_pages(ctx);
     scavenge(kNone);
+  }
+  // Pages with few blocks left do not wait for the time when the context only frees.
+  void note_thinned(Context& ctx, std::size_t bytes) {
+    ctx.thinned_bytes += bytes;
+    std::size_t owned = 0;
+    for (std::size_t b = 0; b < shape_.bins.size(); ++b) owned += ctx.bins[b].pages * info(b).page;
+    if (ctx.thinned_bytes < std::max(shape_.ebb_bytes, owned / 8)) return;
+    ctx.thinned_bytes = 0;
+    ctx.purge_thinned(cold_, shape_);
   }
   // S10: what is at rest is given up once per decay period: a magazine that was neither refilled
   // nor overflowed for a whole one, memory of pages that nothing was taken from for as long, all of
@@ -323,7 +332,10 @@ class Paths {
     }
     const Give path = ctx.give(cold_, page, static_cast<Token>(slot));
     note_given(ctx, bin, page, path);
-    if (path == Give::kRetire) look_at_time(ctx);
+    if (path == Give::kRetire)
+      look_at_time(ctx);
+    else if (ctx.ebb_left != 0)
+      note_thinned(ctx, info(bin).block);
     if (!counting(ctx)) return;
     ++stats(ctx, bin).free_calls;
     if (path == Give::kCurrent) ++stats(ctx, bin).free_current;

@@ -26,6 +26,7 @@ struct Shape {
   std::size_t fresh_bytes = 0;
   std::size_t magazine_bytes = 0, magazine_min = 0, magazine_max = 0;
   std::size_t ebb_bytes = 0, ebb_allocations = 0;
+  std::size_t idle_bytes = 0;
   std::size_t growth_bytes = 0, rest_pages = 0;
   std::size_t learn_churn_pages = 0, learn_calm_pages = 0, learn_calm_periods = 0;
   std::size_t learn_hold_bytes = 0, learn_warm_bytes = 0, learned_policies_max = 0;
@@ -102,6 +103,7 @@ Shape shape_of() {
   s.magazine_max = G::kMagazineMax;
   s.ebb_bytes = G::kEbbBytes;
   s.ebb_allocations = G::kEbbAllocations;
+  s.idle_bytes = G::kIdleBytes;
   s.growth_bytes = G::kGrowthBytes;
   s.rest_pages = G::kRestPages;
   s.learn_churn_pages = G::kLearnChurnPages;

@@ -3,6 +3,8 @@
 //
 //   refill_page: HOT with a free page -> DRAINING -> FREE (purged if it changes its bin) -> new
 //   retire_page: the page keeps its memory (it is warm). Up to warm_cap such pages of a class stay.
+//                Beyond an eighth of what is lent (kIdleBytes at least) those that came back first
+//                are purged at once, whatever the time: the program may never call again.
 //   age:         the others are purged, superslab by superslab, once all of theirs have been out of
 //                use for one to two decay periods. Whoever is on a slow path looks at the time: no
 //                thread is needed, and no owner. A period ends by the clock or by growth.
@@ -25,6 +27,7 @@
 #include "cold/mapping_budget.h"
 #include "cold/page_guards.h"
 #include "cold/page_records.h"
+#include "cold/purger.h"
 #include "cold/slab_table.h"
 #include "config/memory_options.h"
 #include "page/arena.h"
@@ -51,6 +54,7 @@ class ColdBox {
     mappings_ = &mappings;
     records_.init(arena);
     guards_.init(platform, mappings);
+    purger_.init(platform, arena, limit);
     const LockGuard<C> guard(lock_);
     const bool done = slab_records_.init(platform, arena.superslabs() * sizeof(Superslab), 0);
     table_.init(static_cast<Superslab*>(slab_records_.begin()));
@@ -99,13 +103,13 @@ class ColdBox {
 
   // The decay period that it is now, a running number.
   std::uint32_t period() noexcept {
-    const auto by_clock = static_cast<std::uint32_t>(platform_->clock_ms() / kDecayPeriodMs);
-    return by_clock + periods_by_growth_.load_relaxed();  // relaxed: a hint only
+    return period_by_clock() + periods_by_growth_.load_relaxed();  // relaxed: a hint only
   }
   // Once per period: purges what has been warm for more than one, beyond the caps.
   void age(std::uint32_t now) noexcept {
     if (HAKMEM_LIKELY(now == seen_period_.load_relaxed())) return;  // relaxed: a hint only
     seen_period_.store_relaxed(now);
+    forget_half_of_what_was_missed();
     purge_warm([&](std::uint32_t i)
                    HAKMEM_REQUIRES(lock_) { return table_.decayed(i, now, warm_cap_); });
   }
@@ -167,7 +171,7 @@ class ColdBox {
   void unlock_after_fork() noexcept HAKMEM_RELEASE(lock_) { lock_.unlock(); }
 
  private:
-  static constexpr std::size_t kPurgeBatch = 16;
+  static constexpr std::uint32_t kIdleLooks = 4;
   static constexpr std::uint32_t kLooks = 64;  // at superslabs, with the lock held
   static constexpr std::uint32_t kSlabsAhead = 512;
 
@@ -198,7 +202,7 @@ class ColdBox {
     const bool guards_stay = same_page_size(table_[i].bin, bin.value());
     if (purge.pages == 0 && guards_stay) return true;
     lock_.unlock();
-    purge_pages(purge);
+    purger_.purge(purge, bin_of(i));
     const bool cleared = guards_stay || take_down_guards(i);
     lock_.lock();
     table_.note_purged(purge);
@@ -282,6 +286,7 @@ class ColdBox {
       limit_->refund(Holder::kPages, bytes);
     } else {
       note_growth(bytes);
+      note_missed(bytes);
     }
     const bool has_guard = (table_[i].guarded & (1u << k)) != 0;
     if (guards_pages()) table_[i].guarded |= 1u << k;
@@ -332,29 +337,65 @@ class ColdBox {
   }
 
   void take_back(const Page& page, std::uint32_t used_in) noexcept {
-    Batch batch;
+    PurgeBatch batch;
     {
       const LockGuard<C> guard(lock_);
       const std::uint32_t i = page.slab_ref.value();
       table_.take_back(i, records_.number_of(page), used_in);
-      if (limit_->crowded(Holder::kPages)) batch.add(table_.withdraw(i, table_[i].warm_pages));
+      if (limit_->crowded(Holder::kPages)) {
+        batch.add(table_.withdraw(i, table_[i].warm_pages));
+      } else if (table_.totals().warm_bytes > idle_max()) {
+        choose_idle(batch);
+      }
     }
     purge_batch(batch);
   }
 
-  // Pages on their way back to the system. They are out of reach meanwhile, so that the system
-  // calls need no lock.
-  struct Batch {
-    std::array<Purge, kPurgeBatch> purges;
-    std::size_t size = 0;
-    bool full() const noexcept { return size == kPurgeBatch; }
-    void add(const Purge& purge) noexcept { purges[size++] = purge; }
-  };
+  // What free pages may keep until they have aged. A program that takes and frees much in turns
+  // misses what was purged early: it keeps as much more from then on, and half of that after each
+  // period.
+  std::size_t idle_max() noexcept HAKMEM_REQUIRES(lock_) {
+    return std::max(Geometry::kIdleBytes, table_.totals().lent_bytes / 8) + missed_bytes_;
+  }
+  // One superslab of those that have had warm pages for longest: each free pays for about one page.
+  void choose_idle(PurgeBatch& batch) noexcept HAKMEM_REQUIRES(lock_) {
+    for (std::uint32_t n = 0; n < kIdleLooks && batch.size == 0; ++n) {
+      const std::uint32_t i = table_.longest_warm();
+      const std::uint32_t pages = table_.beyond_cap(i, warm_cap_);
+      if (pages != 0) {
+        batch.add(table_.withdraw(i, pages));
+        early_bytes_ += static_cast<std::size_t>(std::popcount(pages)) *
+                        SlabTable<Sizes>::page_bytes(table_[i].bin);
+      }
+      if (table_[i].warm_pages != 0) table_.look_later(i);
+    }
+  }
+  void note_missed(std::size_t bytes) noexcept HAKMEM_REQUIRES(lock_) {
+    const std::size_t missed = std::min(bytes, early_bytes_);
+    early_bytes_ -= missed;
+    missed_bytes_ += missed;
+  }
+  // By the clock alone: growing is what such a program does.
+  void forget_half_of_what_was_missed() noexcept {
+    const std::uint32_t now = period_by_clock();
+    const LockGuard<C> guard(lock_);
+    if (now == missed_in_) return;
+    missed_in_ = now;
+    early_bytes_ /= 2;
+    missed_bytes_ /= 2;
+  }
+
+  std::uint32_t period_by_clock() noexcept {
+    return static_cast<std::uint32_t>(platform_->clock_ms() / kDecayPeriodMs);
+  }
+
   // Returns the bytes given back.
-  std::size_t purge_batch(Batch& batch) noexcept {
+  std::size_t purge_batch(PurgeBatch& batch) noexcept {
     if (batch.size == 0) return 0;
     std::size_t bytes = 0;
-    for (std::size_t k = 0; k < batch.size; ++k) bytes += purge_pages(batch.purges[k]);
+    for (std::size_t k = 0; k < batch.size; ++k) {
+      bytes += purger_.purge(batch.purges[k], bin_of(batch.purges[k].slab));
+    }
     const LockGuard<C> guard(lock_);
     for (std::size_t k = 0; k < batch.size; ++k) table_.restore(batch.purges[k]);
     return bytes;
@@ -367,7 +408,7 @@ class ColdBox {
     std::size_t bytes = 0;
     std::uint32_t left = ~std::uint32_t{0};
     do {
-      Batch batch;
+      PurgeBatch batch;
       left = choose_batch(batch, left, choose);
       bytes += purge_batch(batch);
     } while (left != 0);
@@ -375,7 +416,7 @@ class ColdBox {
   }
   // Returns how many superslabs are still to be looked at, of the `left` before.
   template <class Choose>
-  std::uint32_t choose_batch(Batch& batch, std::uint32_t left, Choose& choose) noexcept {
+  std::uint32_t choose_batch(PurgeBatch& batch, std::uint32_t left, Choose& choose) noexcept {
     const LockGuard<C> guard(lock_);
     left = std::min(left, table_.warm_slabs());
     for (std::uint32_t n = 0; n < kLooks && left != 0 && !batch.full(); ++n, --left) {
@@ -387,27 +428,8 @@ class ColdBox {
     return left;
   }
 
-  // Pages that were warm until now. One call per run of neighbours. Returns their bytes.
-  std::size_t purge_pages(Purge& purge) noexcept {
-    const std::uintptr_t base = arena_->slab_address(SlabIndex(purge.slab));
-    const std::size_t bytes = bytes_of_pages_in(purge.slab);
-    for (std::uint32_t rest = purge.pages; rest != 0;) {
-      const auto first = static_cast<std::uint32_t>(std::countr_zero(rest));
-      const auto count = static_cast<std::uint32_t>(std::countr_one(rest >> first));
-      if (!platform_->purge(reinterpret_cast<void*>(base + first * bytes), count * bytes)) {
-        purge.refused = true;
-      }
-      rest &= count + first == 32 ? 0u : ~0u << (first + count);
-    }
-    const std::size_t all = static_cast<std::size_t>(std::popcount(purge.pages)) * bytes;
-    limit_->refund(Holder::kPages, all);
-    return all;
-  }
-
   // The bin of a superslab changes only while none of its pages is lent or withdrawn.
-  std::size_t bytes_of_pages_in(std::uint32_t slab) noexcept HAKMEM_UNCHECKED {
-    return SlabTable<Sizes>::page_bytes(table_[slab].bin);
-  }
+  std::uint8_t bin_of(std::uint32_t slab) noexcept HAKMEM_UNCHECKED { return table_[slab].bin; }
 
   Platform* platform_ = nullptr;
   Arena<C>* arena_ = nullptr;
@@ -415,13 +437,17 @@ class ColdBox {
   MappingBudget<C>* mappings_ = nullptr;
   PageRecords<C> records_;
   PageGuards<C> guards_;
+  Purger<C> purger_;
   MemoryOptions options_{};
   Lock<C> lock_;
   GrowingTable<Platform> slab_records_ HAKMEM_GUARDED_BY(lock_);
   SlabTable<Sizes> table_ HAKMEM_GUARDED_BY(lock_);
   std::array<std::uint32_t, kClassesMax> warm_cap_ HAKMEM_GUARDED_BY(lock_){};
   std::size_t budget_ HAKMEM_GUARDED_BY(lock_) = 0;
-  std::size_t grown_bytes_ HAKMEM_GUARDED_BY(lock_) = 0;  // in this period by growth
+  std::size_t grown_bytes_ HAKMEM_GUARDED_BY(lock_) = 0;   // in this period by growth
+  std::size_t early_bytes_ HAKMEM_GUARDED_BY(lock_) = 0;   // purged before they had aged
+  std::size_t missed_bytes_ HAKMEM_GUARDED_BY(lock_) = 0;  // of these, taken anew
+  std::uint32_t missed_in_ HAKMEM_GUARDED_BY(lock_) = 0;   // the period by clock of the last look
   typename C::World::template atomic<std::uint32_t> seen_period_{0};
   typename C::World::template atomic<std::uint32_t> periods_by_growth_{0};
 };

@@ -25,6 +25,7 @@ struct Purge {
   std::uint32_t slab = Superslab::kNone;
   std::uint32_t pages = 0;  // bit k: page k
   bool refused = false;     // the system did not take all of them
+  bool whole = false;       // nothing else of the superslab is in use or warm
 };
 
 template <class Sizes>
@@ -90,7 +91,7 @@ class SlabTable {
     const std::uint32_t pages = Sizes::info(bin).pages_per_superslab;
     slab.bin = bin.value();
     slab.pages = static_cast<std::uint8_t>(pages);
-    slab.free_pages = pages == 32 ? ~0u : (1u << pages) - 1;
+    slab.free_pages = all_pages(slab);
     set_tier(i, Tier::kHot);
     link_slab(slabs_, hot_[bin.value()], i);
   }
@@ -136,6 +137,12 @@ class SlabTable {
                         const std::array<std::uint32_t, kClassesMax>& caps) noexcept {
     const Superslab& slab = slabs_[i];
     if (slab.warm_pages == 0 || static_cast<std::int32_t>(now - slab.warm_since) < 2) return 0;
+    return beyond_cap(i, caps);
+  }
+  // The warm pages of a superslab that the cap of their class would not keep.
+  std::uint32_t beyond_cap(std::uint32_t i,
+                           const std::array<std::uint32_t, kClassesMax>& caps) noexcept {
+    const Superslab& slab = slabs_[i];
     const std::uint32_t warm = warm_[class_of(slab)];
     const std::uint32_t cap = caps[class_of(slab)];
     const std::uint32_t excess = warm > cap ? warm - cap : 0;
@@ -152,7 +159,9 @@ class SlabTable {
     forget_warm_pages(i, pages);
     // A FREE superslab stays off its list meanwhile: whoever adopts one takes all of its pages.
     if (slab.free_pages != 0 && slab.tier != Tier::kFree) list(i);
-    return {i, pages};
+    // Pages that somebody else has withdrawn come back earlier, perhaps, and are lent.
+    const bool all_here = (slab.free_pages | pages) == all_pages(slab);
+    return {i, pages, false, all_here && slab.tier == Tier::kFree && slab.warm_pages == 0};
   }
 
   // Withdrawn pages can be lent again.
@@ -173,6 +182,10 @@ class SlabTable {
  private:
   static constexpr std::uint8_t class_of(const Superslab& slab) noexcept {
     return Sizes::kBinTable[slab.bin].size_class;
+  }
+
+  static constexpr std::uint32_t all_pages(const Superslab& slab) noexcept {
+    return slab.pages == 32 ? ~0u : (1u << slab.pages) - 1;
   }
 
   SlabList& list_of(const Superslab& slab) noexcept {

@@ -67,6 +67,7 @@ struct ProductionGeometry {
   static constexpr std::size_t kEbbBytes = std::size_t{8}
                                            << 20;       // flushed without a refill: it ebbs
   static constexpr std::uint16_t kEbbAllocations = 16;  // and keeps again after so many
+  static constexpr std::size_t kIdleBytes = std::size_t{16} << 20;    // free pages keep it at least
   static constexpr std::size_t kGrowthBytes = std::size_t{16} << 20;  // that end a decay period
   static constexpr std::uint32_t kRestPages = 2048;  // of a bin looked at for rest in one period
   static constexpr std::uint16_t kLearnChurnPages = 32;  // a period, back and forth: learned from
@@ -99,6 +100,7 @@ struct SmallGeometry {
   static constexpr std::size_t kMagazineMax = 4;
   static constexpr std::size_t kEbbBytes = 16384;
   static constexpr std::uint16_t kEbbAllocations = 3;
+  static constexpr std::size_t kIdleBytes = 32768;
   static constexpr std::size_t kGrowthBytes = 32768;
   static constexpr std::uint32_t kRestPages = 2;
   static constexpr std::uint16_t kLearnChurnPages = 2;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "entry/background.h"
 #include "entry/options.h"
 #include "entry/recorder.h"
 #include "entry/settings.h"
@@ -47,6 +48,7 @@ void on_fork_child() noexcept HAKMEM_UNCHECKED {
   g_allocator.fork_child(t_context->number == 0 ? nullptr : t_context);
   recorder_fork_child();
   stats_dump_fork_child();
+  background_fork_child();
   g_start.unlock_after_fork();
 }
 
@@ -69,6 +71,7 @@ HAKMEM_COLD void start_slow() noexcept {
   if (!first) return;
   register_hooks();
   start_stats_dump(options.stats);
+  if (options.background) want_background();
 }
 
 void ensure_started() noexcept {
@@ -114,6 +117,7 @@ HAKMEM_NOINLINE void* obtain(std::size_t n) noexcept {
   if (too_large(n)) return nullptr;
   ensure_started();
   serve_stats();
+  serve_background();
   return recorded(trace::Kind::kMalloc, n, 1,
                   with_memory([n](Ctx* ctx) { return g_allocator.allocate_slow(ctx, n); }));
 }
@@ -122,6 +126,7 @@ HAKMEM_NOINLINE void* obtain(std::size_t n) noexcept {
 HAKMEM_NOINLINE void* obtain_zeroed(std::size_t n) noexcept {
   ensure_started();
   serve_stats();
+  serve_background();
   return recorded(trace::Kind::kCalloc, n, 1,
                   with_memory([n](Ctx* ctx) { return g_allocator.allocate_zeroed_slow(ctx, n); }));
 }
@@ -192,6 +197,7 @@ void deallocate_slow(void* p, const char* operation) noexcept {
   if (p == nullptr) return;
   ensure_started();
   serve_stats();
+  serve_background();
   if (HAKMEM_UNLIKELY(recording())) record(trace::Kind::kFree, 0, 1, p);
   with_context([=](Ctx* ctx) { g_allocator.deallocate_slow(ctx, p, operation); });
 }

@@ -48,6 +48,7 @@ constexpr Choice<StatsFormat> kFormats[] = {
 
 constexpr Choice<HugePages> kHugePages[] = {
     {"never", HugePages::kNever}, {"madvise", HugePages::kMadvise}, {"always", HugePages::kAlways}};
+constexpr Choice<bool> kSwitch[] = {{"0", false}, {"1", true}};
 constexpr Choice<Prefault> kPrefault[] = {{"0", Prefault::kNo}, {"1", Prefault::kYes}};
 
 // Signals that a program may be sent at any time without having made a mistake.
@@ -125,6 +126,7 @@ Options options_from(const SettingsSource& source) noexcept {
                                HugePages::kSystem, "the system's setting");
   options.memory.prefault =
       choose(source, "HAKMEM_PREFAULT", kPrefault, "0 or 1", Prefault::kNo, "0");
+  options.background = choose(source, "HAKMEM_BACKGROUND", kSwitch, "0 or 1", false, "0");
   return options;
 }
 

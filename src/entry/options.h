@@ -24,7 +24,8 @@ struct StatsOutput {
 
 struct Options {
   StatsOutput stats{};
-  MemoryOptions memory{};  // HAKMEM_THP, HAKMEM_PREFAULT
+  MemoryOptions memory{};   // HAKMEM_THP, HAKMEM_PREFAULT
+  bool background = false;  // HAKMEM_BACKGROUND
 };
 
 Options options_from(const SettingsSource& source) noexcept;

@@ -116,6 +116,10 @@ class Allocator {
   std::size_t trim(Ctx* ctx) noexcept;
   std::size_t purge() noexcept;
 
+  // What any thread's slow path does once in a period, for a thread that does nothing else. False
+  // when nothing is left that may have to go back later.
+  bool release_idle() noexcept;
+
   // From now on; what is held beyond it stays, but nothing free of it.
   void set_limit(const LimitBytes& limit) noexcept {
     limit_.set(limit);
@@ -137,6 +141,7 @@ class Allocator {
   Limit& limit() noexcept { return limit_; }
 
  private:
+  static constexpr std::uint32_t kWarmContexts = 64;
   using Contents = large::Contents;
   using Hot = HotBox<C, ColdBox<C>>;
   using Ultra = UltraBox<C, ColdBox<C>>;
@@ -180,6 +185,7 @@ class Allocator {
   void flush_all(Ctx& ctx) noexcept;
   void flush_unused(Ctx& ctx) noexcept;
   void begin_ebb(Ctx& ctx) noexcept;
+  void note_thinned(Ctx& ctx, std::size_t bytes) noexcept;
   void allocating_at_ebb(Ctx& ctx) noexcept;
   void set_up_holding(Ctx& ctx) noexcept;
   void retire_empty_pages(Ctx& ctx) noexcept;

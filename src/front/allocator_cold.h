@@ -28,7 +28,8 @@ typename Allocator<C>::Ctx* Allocator<C>::attach_context() noexcept {
   return ctx;
 }
 
-// The context keeps only pages with blocks that are in use elsewhere.
+// The context keeps only pages with blocks that are in use elsewhere, and, where many contexts wait
+// for a thread, not the memory of its magazines.
 template <class C>
 void Allocator<C>::park_context(Ctx& ctx) noexcept {
   {
@@ -39,6 +40,7 @@ void Allocator<C>::park_context(Ctx& ctx) noexcept {
     for (SoClass<C>& cls : ctx.so.classes) cls.max_partial = 0;
     retire_empty_pages(ctx);
   }
+  if (contexts_.parked() >= kWarmContexts) contexts_.purge_magazines(ctx);
   contexts_.park(ctx);
 }
 
@@ -95,12 +97,32 @@ void Allocator<C>::set_up_holding(Ctx& ctx) noexcept {
 // what it freed may have been sent to threads that have ended.
 template <class C>
 void Allocator<C>::begin_ebb(Ctx& ctx) noexcept {
-  ctx.ebb_bytes = 0;
+  ctx.ebb_bytes = ctx.thinned_bytes = 0;
   ctx.ebb_left = C::Geometry::kEbbAllocations;
   flush_all(ctx);
   set_up_holding(ctx);
   retire_empty_pages(ctx);
   contexts_.scavenge(~std::size_t{0}, [&](Ctx& parked) { drain(parked); });
+}
+
+// A page with few blocks left need not wait for the time either. Each time an eighth of what the
+// context has was given to its pages, these are looked at: a few looks for each page's worth.
+template <class C>
+void Allocator<C>::note_thinned(Ctx& ctx, std::size_t bytes) noexcept {
+  ctx.thinned_bytes += bytes;
+  if (HAKMEM_LIKELY(ctx.thinned_bytes < C::Geometry::kEbbBytes)) return;
+  if (ctx.thinned_bytes < ctx.so.owned_bytes() / 8) return;
+  ctx.thinned_bytes = 0;
+  hot(ctx).purge_thinned();
+}
+
+template <class C>
+bool Allocator<C>::release_idle() noexcept {
+  const std::uint32_t now = cold_.period();
+  contexts_.visit_idle(now, [&](Ctx& idle) { tend(idle, now); });
+  cold_.age(now);
+  large_.decay();
+  return cold_.totals().warm_bytes != 0;
 }
 
 template <class C>

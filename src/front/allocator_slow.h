@@ -208,7 +208,11 @@ void Allocator<C>::give_to_page(Ctx& ctx, Page& page, std::uint32_t slot) noexce
   const BinIndex bin(static_cast<std::uint8_t>(page.bin));
   const GivePath path = hot(ctx).give(page, slot);
   if (HAKMEM_UNLIKELY(ctx.learning())) note_given(ctx, page, bin, path);
-  if (path == GivePath::kRetire) look_at_time(ctx);
+  if (path == GivePath::kRetire) {
+    look_at_time(ctx);
+  } else if (ctx.ebbing()) {
+    note_thinned(ctx, Sizes::info(bin).block_size);
+  }
   if (!ctx.counting()) return;
   switch (path) {
     case GivePath::kCurrent:

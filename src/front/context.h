@@ -27,10 +27,11 @@ struct Context {
   const PolicySnapshot* policy = nullptr;  // the one that `ultra` and `so` are set up for
   std::uint32_t number = 0;                // 0 for the contexts that stand for "none"
   ContextState state = ContextState::kUnused;
-  std::uint32_t tended_in = 0;  // decay period in which it was last visited (context_registry.h)
-  std::size_t ebb_bytes = 0;    // flushed, or others' freed, since the last refill
-  std::uint16_t ebb_left = 0;   // not 0: ebbing, for so many more slow allocations
-  void* fresh_block = nullptr;  // of the last refill, if it was on fresh memory (so_page.h)
+  std::uint32_t tended_in = 0;    // decay period in which it was last visited (context_registry.h)
+  std::size_t ebb_bytes = 0;      // flushed, or others' freed, since the last refill
+  std::uint16_t ebb_left = 0;     // not 0: ebbing, for so many more slow allocations
+  std::size_t thinned_bytes = 0;  // given to pages while it ebbs, since these were looked at
+  void* fresh_block = nullptr;    // of the last refill, if it was on fresh memory (so_page.h)
   Context* next_parked = nullptr;
   // Held on each slow path of its thread, and by whoever works on the context in its stead. What
   // the hot path touches, `ultra`, is the thread's alone all the same.

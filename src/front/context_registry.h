@@ -38,6 +38,7 @@ class ContextRegistry {
     Ctx* ctx = parked_;
     if (ctx != nullptr) {
       parked_ = ctx->next_parked;
+      parked_count_.store_relaxed(parked() - 1);
       ctx->next_parked = nullptr;
     } else {
       ctx = create();
@@ -52,6 +53,17 @@ class ContextRegistry {
     ctx.state = ContextState::kParked;
     ctx.next_parked = parked_;
     parked_ = &ctx;
+    parked_count_.store_relaxed(parked() + 1);
+  }
+
+  std::uint32_t parked() const noexcept { return parked_count_.load_relaxed(); }  // a count
+  // Requires: the caller holds the context, and its magazines are empty.
+  void purge_magazines(Ctx& ctx) noexcept {
+    const std::uint64_t system_page = platform_->page_bytes();
+    const auto storage = reinterpret_cast<std::uintptr_t>(ctx.ultra.storage);
+    const std::uint64_t first = round_up(storage, system_page);
+    const std::uint64_t end = round_down(storage + kStride - kStorageOffset, system_page);
+    if (first < end) platform_->purge(reinterpret_cast<void*>(first), end - first);
   }
 
   // Calls work(ctx) for up to `most` parked contexts that have remote frees waiting; does nothing
@@ -157,6 +169,7 @@ class ContextRegistry {
   Lock<C> lock_;
   typename C::World::template atomic<std::uint32_t> created_{0};
   Ctx* parked_ HAKMEM_GUARDED_BY(lock_) = nullptr;
+  typename C::World::template atomic<std::uint32_t> parked_count_{0};
 };
 
 }  // namespace hakmem

@@ -96,6 +96,12 @@ class HotBox {
       });
     }
   }
+  // The same of every page that has lost a good part of its blocks, at rest or not.
+  void purge_thinned() noexcept {
+    for (SoClass<C>& cls : ctx_.classes) {
+      for_each_with_free_slot(cls, [&](Page& page) { purge_if_changed(page, kWorthALook); });
+    }
+  }
   // The same of every page, at rest or not. Returns the bytes given back.
   std::size_t purge_all() noexcept {
     std::size_t bytes = 0;

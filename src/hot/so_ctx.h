@@ -17,9 +17,9 @@ struct SoClass {
   SoPage<C>* current = nullptr;                // allocations come from here
   std::uint32_t partial = SoPage<C>::kNoPage;  // head unit of the first partial page
   std::uint32_t partial_count = 0;
-  std::uint32_t max_partial = 0;               // beyond it an empty page is retired
-  std::uint32_t pages = 0;                     // owned in total, full ones included
-  std::uint32_t used_in = 0;  // decay period in which the magazine was last refilled or flushed
+  std::uint32_t max_partial = 0;  // beyond it an empty page is retired
+  std::uint32_t pages = 0;        // owned in total, full ones included
+  std::uint32_t used_in = 0;      // decay period in which the magazine was last refilled or flushed
 };
 
 template <class C>
@@ -29,6 +29,14 @@ struct SoCtx {
   // The decay period in which its thread was last on a slow path.
   typename C::World::template atomic<std::uint32_t> period{0};
 
+  // Of all pages that it has borrowed.
+  std::size_t owned_bytes() const noexcept {
+    std::size_t bytes = 0;
+    for (std::size_t b = 0; b < C::Sizes::kBins; ++b) {
+      bytes += std::size_t{classes[b].pages} << C::Sizes::kBinTable[b].page_shift;
+    }
+    return bytes;
+  }
   std::uint32_t seen_period() const noexcept { return period.load_relaxed(); }  // a stamp, no more
 };
 

@@ -5,6 +5,7 @@
 #include <random>
 #include <vector>
 
+#include "front/survey.h"
 #include "test_heap.h"
 
 namespace hakmem::test {
@@ -61,7 +62,7 @@ TYPED_TEST(EbbTest, OneAllocationAfterTheDecayTimeGivesTheMemoryBack) {
   for (std::uint8_t c = 0; c <= 7; ++c) {
     caps += std::size_t{default_policy().classes[c].warm_cap} * TypeParam::Sizes::kUnitBytes;
   }
-  EXPECT_GT(before, 2 * caps);
+  EXPECT_GT(before, caps + caps / 2);
   EXPECT_LE(this->warm(), caps);
   EXPECT_GT(this->warm(), caps / 4) << "and keeps what the policy says";
   this->heap.give(p);
@@ -168,6 +169,75 @@ TYPED_TEST(EbbTest, APhaseOfBothDoesNotEbb) {
     ASSERT_FALSE(this->heap.ctx->ebbing()) << i;
   }
   for (void* const p : kept) this->heap.give(p);
+}
+
+// ---- what goes back with the free itself: time stands still, and no call follows
+
+struct Idle : Heap<Full> {
+  static constexpr std::size_t kIdle = ProductionGeometry::kIdleBytes;
+  static constexpr std::size_t kSize = 60000;
+
+  std::vector<void*> take_bytes(std::size_t bytes) {
+    std::vector<void*> blocks(bytes / kSize);
+    for (void*& p : blocks) p = take(kSize);
+    return blocks;
+  }
+  std::size_t warm() { return allocator->cold().totals().warm_bytes; }
+  std::size_t resident() {
+    Survey survey;
+    Surveyor<Full>(*allocator).run(Patience::kWaits, survey);
+    return survey.small_resident;
+  }
+};
+
+TEST(IdleMemory, GoesBackWithTheFreeThatMakesItMuch) {
+  Idle heap;
+  for (void* p : heap.take_bytes(8 * Idle::kIdle)) heap.give(p);
+  EXPECT_LE(heap.warm(), Idle::kIdle);
+  EXPECT_GT(heap.warm(), Idle::kIdle / 2) << "what is kept for the next call";
+  EXPECT_LE(heap.resident(), Idle::kIdle + Idle::kIdle / 4);
+  EXPECT_EQ(heap.audit(), nullptr);
+}
+
+TEST(IdleMemory, OfPagesWithFewBlocksLeftToo) {
+  Idle heap;
+  const auto blocks = heap.take_bytes(8 * Idle::kIdle);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    if (i % 16 == 0) {
+      kept += Idle::kSize;
+    } else {
+      heap.give(blocks[i]);
+    }
+  }
+  EXPECT_LE(heap.resident(), kept + 2 * Idle::kIdle + Idle::kIdle / 4);
+  EXPECT_EQ(heap.audit(), nullptr);
+}
+
+// Who misses it is left what he takes in turns.
+TEST(IdleMemory, IsNotPurgedAgainAndAgain) {
+  Idle heap;
+  std::uint64_t before = 0;
+  for (int turn = 0; turn < 6; ++turn) {
+    before = heap.platform().calls(Call::kPurge);
+    for (void* p : heap.take_bytes(4 * Idle::kIdle)) heap.give(p);
+    EXPECT_EQ(heap.warm() <= Idle::kIdle, turn == 0) << turn;
+  }
+  EXPECT_GE(heap.warm(), 4 * Idle::kIdle) << "whole pages: a little more than the blocks";
+  // Only of pages that have lost a part of their blocks, each time so much was freed.
+  const std::size_t looks = 4 * Idle::kIdle / ProductionGeometry::kEbbBytes;
+  EXPECT_LE(heap.platform().calls(Call::kPurge) - before, 4 * looks);
+}
+
+// So many system calls for so many bytes, however much else there is.
+TEST(IdleMemory, CostsACallForASuperslab) {
+  for (const std::size_t times : {8u, 32u}) {
+    Idle heap;
+    const auto blocks = heap.take_bytes(times * Idle::kIdle);
+    for (void* p : blocks) heap.give(p);
+    const std::size_t slabs = times * Idle::kIdle / Full::Sizes::kSuperslabBytes;
+    EXPECT_LE(heap.platform().calls(Call::kPurge), 2 * slabs);
+  }
 }
 
 }  // namespace

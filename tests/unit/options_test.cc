@@ -100,6 +100,17 @@ TEST(Options, HugePages) {
   }
 }
 
+TEST(Options, Background) {
+  EXPECT_FALSE(read({}).background);
+  EXPECT_FALSE(read({{"HAKMEM_BACKGROUND", "0"}}).background);
+  EXPECT_TRUE(read({{"HAKMEM_BACKGROUND", "1"}}).background);
+  EXPECT_TRUE(complaints.empty());
+  for (const char* bad : {"", "2", "yes"}) {
+    EXPECT_FALSE(read({{"HAKMEM_BACKGROUND", bad}}).background) << bad;
+    EXPECT_EQ(complaints.size(), 1u) << bad;
+  }
+}
+
 TEST(Options, Prefault) {
   EXPECT_EQ(read({}).memory.prefault, Prefault::kNo);
   EXPECT_EQ(read({{"HAKMEM_PREFAULT", "0"}}).memory.prefault, Prefault::kNo);
