@@ -28,7 +28,7 @@ class MeetingThreads : public ::testing::Test {
   using Ctx = Context<Meeting>;
   static constexpr int kThreads = 2;
   static constexpr std::uint32_t kSlots = 64;
-  static constexpr int kMeetings = 300;
+  static constexpr int kMeetings = 200;
 
   MeetingThreads() { a_->init(default_policy()); }
   ~MeetingThreads() override {
