@@ -11,7 +11,8 @@ foreach(source IN LISTS model_sources)
   hakmem_add_test(${name} concurrency 300 ${name})
 endforeach()
 # Its threads are fibers; its allocator is over the real system's memory.
-target_sources(schedule_model PRIVATE "${root}/src/pal/linux.cc")
+file(GLOB system_sources CONFIGURE_DEPENDS "${root}/src/pal/*.cc")
+target_sources(schedule_model PRIVATE ${system_sources})
 target_link_libraries(schedule_model PRIVATE boost_context)
 
 file(GLOB spin_checks CONFIGURE_DEPENDS "${root}/models/concurrency/*_check.sh")

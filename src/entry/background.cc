@@ -3,15 +3,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <cstddef>
 
 #include "entry/heap.h"
 #include "pal/errno_keeper.h"
 #include "pal/linux.h"
+#include "pal/system_call.h"
 #include "report/report.h"
 
 namespace hakmem::heap {
@@ -35,7 +34,7 @@ bool change(Background from, Background to) noexcept {
 
 void sleep_for_a_period() noexcept {
   const timespec period{kPeriodMs / 1000, kPeriodMs % 1000 * 1000000};
-  syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &period, nullptr);
+  system_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, hakmem::word(&period), 0);
 }
 
 // Until a slow path wakes it.
@@ -47,7 +46,7 @@ void sleep_until_used() noexcept {
 }
 
 [[noreturn]] void* run(void*) noexcept {
-  prctl(PR_SET_NAME, "hakmem", 0, 0, 0);
+  system_call(SYS_prctl, PR_SET_NAME, hakmem::word("hakmem"));
   for (unsigned quiet = 0;;) {
     change(Background::kActive, Background::kDozing);
     sleep_for_a_period();

@@ -37,7 +37,7 @@ void on_thread_exit(void* ctx) noexcept {
   if (HAKMEM_UNLIKELY(recording())) record(trace::Kind::kThreadExit, 0, 1, nullptr);
 }
 
-pid_t g_forking_process;  // under every lock
+std::uint32_t g_forking_process;  // under every lock
 
 // Prepare handlers run in the reverse order of their registration, the others in its order: a
 // handler registered before ours runs with every lock held by its thread (OutsideFork).
@@ -45,7 +45,7 @@ void on_fork_prepare() noexcept HAKMEM_UNCHECKED {
   g_start.lock_for_fork();
   recorder_fork_prepare();
   g_allocator.fork_prepare(t_context);
-  g_forking_process = getpid();
+  g_forking_process = LinuxPlatform::process();
   t_forking = true;
 }
 
@@ -182,7 +182,7 @@ constinit thread_local Ctx* t_context __attribute__((tls_model("initial-exec")))
 
 // In the child all locks are let go for good.
 bool OutsideFork::leave() noexcept {
-  if (getpid() != g_forking_process) {
+  if (LinuxPlatform::process() != g_forking_process) {
     on_fork_child();
     return false;
   }

@@ -2,14 +2,13 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstddef>
 
 #include "pal/errno_keeper.h"
 #include "pal/linux.h"
+#include "pal/system_call.h"
 
 namespace hakmem {
 namespace {
@@ -19,15 +18,19 @@ using FileName = std::array<char, 64>;
 // "/proc/PROCESS/LEAF".
 FileName of_parent(const char* leaf) noexcept {
   FileName name{};
+  std::size_t at = 0;
+  const auto put = [&](const char* text) {
+    while (*text != '\0') name[at++] = *text++;
+  };
   char digits[20];
   std::size_t n = 0;
-  for (long rest = syscall(SYS_getppid); n == 0 || rest > 0; rest /= 10) {
+  for (long rest = system_call(SYS_getppid); n == 0 || rest > 0; rest /= 10) {
     digits[n++] = static_cast<char>('0' + rest % 10);
   }
-  strcpy(name.data(), "/proc/");
-  for (std::size_t at = strlen(name.data()); n > 0;) name[at++] = digits[--n];
-  strcat(name.data(), "/");
-  strcat(name.data(), leaf);
+  put("/proc/");
+  while (n > 0) name[at++] = digits[--n];
+  put("/");
+  put(leaf);
   return name;
 }
 
@@ -60,25 +63,27 @@ class Finder {
   bool found_ = false;
 };
 
-// Raw calls: libc's are cancellation points.
 template <class Visit>
 void read_all(const char* path, Visit&& visit) noexcept {
-  const long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  const long fd = sys::open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return;
   char piece[2048];
   for (long got = 1; got > 0;) {
-    got = syscall(SYS_read, fd, piece, sizeof piece);
+    got = sys::read(fd, piece, sizeof piece);
     for (long i = 0; i < got; ++i) visit(piece[i]);
   }
-  syscall(SYS_close, fd);
+  sys::close(fd);
+}
+
+long read_link(const char* path, char* to, std::size_t bytes) noexcept {
+  return system_call(SYS_readlinkat, word(AT_FDCWD), word(path), word(to), bytes);
 }
 
 bool same_program() noexcept {
   char own[1024];
   char of_parents[sizeof own];
-  const long length = syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", own, sizeof own);
-  const long other =
-      syscall(SYS_readlinkat, AT_FDCWD, of_parent("exe").data(), of_parents, sizeof of_parents);
+  const long length = read_link("/proc/self/exe", own, sizeof own);
+  const long other = read_link(of_parent("exe").data(), of_parents, sizeof of_parents);
   return length > 0 && length == other &&
          memcmp(own, of_parents, static_cast<std::size_t>(length)) == 0;
 }
