@@ -40,6 +40,7 @@ struct Reported {
 // How a run may end before its threads do.
 inline constexpr const char* kReported = "reported";
 inline constexpr const char* kExcused = "excused";
+inline constexpr const char* kBroken = "broken";
 
 template <class C>
 class Run {
@@ -83,6 +84,7 @@ class Run {
       ended = scheduler.run();
       if (ended.empty() && freed_twice_) return "a block was freed twice, and no report";
     }
+    if (ended == kBroken) return "law " + Reported::said;
     if (ended == kReported) return Reported::right ? "" : "a report: " + Reported::said;
     return ended == kExcused ? "" : ended;
   }
@@ -276,12 +278,12 @@ class Run {
 
   void at_rest(bool forked) {
     Ctx* const ctx = allocator_->attach_context();
-    obey("a law is broken at rest");
+    obey(" is broken at rest");
     for (Cell& cell : cells_)
       if (cell.state == State::kLive) give(ctx, take_out(cell));
     if (ctx != nullptr) allocator_->park_context(*ctx);
     allocator_->purge();
-    obey("a law is broken after everything was freed");
+    obey(" is broken after everything was freed");
     if (freed_twice_ || forked) return;
     Survey survey;
     Surveyor<C>(*allocator_).run(Patience::kWaits, survey);
@@ -292,8 +294,8 @@ class Run {
   void obey(const char* what) {
     const laws::Broken broken = audit(*allocator_);
     if (broken == laws::kHolds || freed_twice_) return;
-    Reported::said = broken;
-    fail(what);
+    Reported::said = std::string(broken) + what;
+    fail(kBroken);
   }
 
   const Program& program_;

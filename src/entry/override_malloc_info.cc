@@ -68,7 +68,7 @@ HAKMEM_EXPORT void malloc_stats() noexcept {
   text.put("\nin use bytes     = ").number(held.allocated());
   text.put("\nmmap regions     = ").number(held.large_blocks);
   text.put("\nmmap bytes       = ").number(held.large_allocated).put("\n");
-  hakmem::write_stderr(hakmem::Line::kWanted, text.data(), text.size());
+  hakmem::write_stderr(hakmem::Line::kCalledFor, text.data(), text.size());
 }
 
 HAKMEM_EXPORT int malloc_info(int options, FILE* out) noexcept {

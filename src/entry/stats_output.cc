@@ -22,12 +22,12 @@ void print_class(std::size_t c, const StatsV3::PerClass& s, std::uint64_t page_o
   t.put("[FREE_DETAIL] cls=").number(c);
   t.put(" free_current=").number(s.free_current).put(" free_partial=").number(s.free_partial);
   t.put(" free_retire=").number(s.free_retire).put(" free_remote=").number(s.free_remote).put("\n");
-  write_stderr(Line::kWanted, t.data(), t.size());
+  write_stderr(Line::kCalledFor, t.data(), t.size());
 }
 
 // At exit, after the program's own destructors.
 [[gnu::destructor(101)]] void print_at_exit() noexcept {
-  if (allocator().policy().count) print_stats_v3();
+  if (allocator().policy().count && stderr_takes(Line::kWanted)) print_stats_v3();
   dump_stats_at_exit();
 }
 

@@ -205,7 +205,8 @@ class Allocator {
   void retire_empty_pages(Ctx& ctx) noexcept;
   void give_up_all(Ctx& ctx) noexcept;
   void salvage(std::size_t most) noexcept;
-  static void drop_half_done(Ctx& ctx) noexcept;
+  void drop_half_done(Ctx& ctx) noexcept;
+  Page* astray(Ctx& ctx, const void* block) noexcept;
   void unlock_heaps_after_fork() noexcept HAKMEM_UNCHECKED;
   static void count_retired(Ctx& ctx, const Page& page) noexcept;
   void scavenge() noexcept;

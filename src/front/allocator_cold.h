@@ -62,18 +62,50 @@ void Allocator<C>::salvage(std::size_t most) noexcept {
   });
 }
 
-// The hot path writes a place's block before `top`, and its entry at another time: the newest place
-// may be one that was being popped. The program never got that block; it stays LIVE for ever.
+// Of a lost thread's context. A pop lowers `top` and marks the block LIVE, in either order: in the
+// middle of one the newest place may be LIVE already, or the one above it not yet, and the program
+// has not got the block. A slow free claims the slot before it waits for the lock. A push on the
+// hot path that was cut short loses its block, no more.
 template <class C>
 void Allocator<C>::drop_half_done(Ctx& ctx) noexcept {
   if constexpr (C::kMitigations.check_frees) {
     for (std::size_t b = 0; b < Sizes::kBins; ++b) {
       Magazine<C>& magazine = ctx.ultra.magazine(BinIndex(static_cast<std::uint8_t>(b)));
-      if (magazine.empty()) continue;
-      // relaxed: there is one thread that works on it
-      if (magazine.top[-1].entry->load_relaxed() != kEntryCached) --magazine.top;
+      // relaxed, here and below: there is one thread that works on it
+      if (!magazine.empty() && magazine.top[-1].entry->load_relaxed() == kEntryLive) {
+        magazine.top[-1].entry->store_relaxed(kEntryCached);
+      } else if (magazine.room() != 0) {
+        const Page* const page = astray(ctx, magazine.top->block);
+        if (page != nullptr && page->bin == b) ++magazine.top;
+      }
+    }
+    const void* const claimed = ctx.claiming.load_relaxed();
+    ctx.claiming.store_relaxed(nullptr);
+    Page* const page = astray(ctx, claimed);
+    if (page != nullptr) {
+      hot(ctx).give(*page,
+                    static_cast<std::uint32_t>(
+                        divide(ClientPtr(claimed).address() - page->base, page->reciprocal).value));
     }
   }
+}
+
+// The page of a block of the context's that is CACHED and yet in no magazine; else nullptr.
+template <class C>
+typename Allocator<C>::Page* Allocator<C>::astray(Ctx& ctx, const void* block) noexcept {
+  if constexpr (C::kMitigations.check_frees) {
+    const Page* const unit = arena_.so_page_of(ClientPtr(block));
+    if (unit == nullptr || unit->owner.load_relaxed() != &ctx) return nullptr;  // relaxed: as above
+    const Quotient q = divide(ClientPtr(block).address() - unit->base, unit->reciprocal);
+    if (unit->entries[q.value].load_relaxed() != kEntryCached) return nullptr;
+    const Magazine<C>& magazine =
+        ctx.ultra.magazine(BinIndex(static_cast<std::uint8_t>(unit->bin)));
+    for (const MagazinePlace<C>* at = magazine.base; at != magazine.top; ++at) {
+      if (at->block == block) return nullptr;
+    }
+    return &arena_.page(unit->head);
+  }
+  return nullptr;
 }
 
 // What every slow path does first, with the context's lock held: two loads when there is nothing to

@@ -33,7 +33,9 @@ struct Context {
   std::size_t thinned_bytes = 0;  // given to pages while it ebbs, since these were looked at
   void* fresh_block = nullptr;    // of the last refill, if it was on fresh memory (so_page.h)
   Context* next_parked = nullptr;  // or next orphaned
-  // The page that its thread is posting a free to, for the child of a fork.
+  // For the child of a fork: the block whose slot its thread claims and has not put away yet, and
+  // the page that it is posting a free to.
+  typename C::World::template atomic<void*> claiming{nullptr};
   typename C::World::template atomic<std::uint32_t> posting{SoPage<C>::kNoPage};
   // Held on each slow path of its thread, and by whoever works on the context in its stead. What
   // the hot path touches, `ultra`, is the thread's alone all the same.

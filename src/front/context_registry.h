@@ -123,7 +123,7 @@ class ContextRegistry {
   // In the child of a fork: the threads of all other contexts are gone, and none was on a slow
   // path.
   void orphan_all_but(Ctx* mine) noexcept HAKMEM_UNCHECKED {
-    for_each([&](Ctx& ctx) {
+    for_each([&](Ctx& ctx) HAKMEM_UNCHECKED {
       ctx.lock.reset_in_child();
       if (ctx.state != ContextState::kActive || &ctx == mine) return;
       ctx.state = ContextState::kOrphaned;
@@ -138,10 +138,10 @@ class ContextRegistry {
   void lock_for_fork(Ctx* mine) noexcept HAKMEM_UNCHECKED {
     lock_.lock();
     forking_ = mine;
-    for_each_locked_by_fork([](Ctx& ctx) { ctx.lock.lock(); });
+    for_each_locked_by_fork([](Ctx& ctx) HAKMEM_UNCHECKED { ctx.lock.lock(); });
   }
   void unlock_after_fork() noexcept HAKMEM_UNCHECKED {
-    for_each_locked_by_fork([](Ctx& ctx) { ctx.lock.unlock(); });
+    for_each_locked_by_fork([](Ctx& ctx) HAKMEM_UNCHECKED { ctx.lock.unlock(); });
     lock_.unlock();
   }
   void unlock_in_child() noexcept HAKMEM_UNCHECKED { lock_.unlock(); }
@@ -149,7 +149,7 @@ class ContextRegistry {
  private:
   template <class Visit>
   void for_each_locked_by_fork(Visit&& visit) noexcept HAKMEM_UNCHECKED {
-    for_each([&](Ctx& ctx) {
+    for_each([&](Ctx& ctx) HAKMEM_UNCHECKED {
       if (ctx.state == ContextState::kActive && &ctx != forking_) visit(ctx);
     });
   }

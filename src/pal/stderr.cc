@@ -39,9 +39,10 @@ bool is_terminal() noexcept {
   char settings[256];  // the kernel's struct termios is smaller
   return !failed(system_call(SYS_ioctl, kStderr, TCGETS, word(&settings[0])));
 }
-bool is_appended_to() noexcept {
+// A log is appended to or only written; data is read, too.
+bool is_log() noexcept {
   const long flags = system_call(SYS_fcntl, kStderr, F_GETFL);
-  return !failed(flags) && (flags & O_APPEND) != 0;
+  return !failed(flags) && ((flags & O_APPEND) != 0 || (flags & O_ACCMODE) == O_WRONLY);
 }
 
 void write_all(long fd, const char* text, std::size_t bytes) noexcept {
@@ -55,8 +56,6 @@ void write_all(long fd, const char* text, std::size_t bytes) noexcept {
   }
 }
 
-[[gnu::constructor(101)]] void remember_when_loaded() noexcept { remember_stderr(); }
-
 }  // namespace
 
 void remember_stderr() noexcept {
@@ -67,7 +66,7 @@ void remember_stderr() noexcept {
 
 bool stderr_takes(Line line) noexcept {
   const Known known = g_known.load_acquire();  // E1
-  if (known == Known::kNothing) return true;
+  if (known == Known::kNothing || line == Line::kCalledFor) return true;
   if (known == Known::kClosed) return false;
   // What a filter says to these questions is not known. A fatal report ends the process anyhow.
   if (line == Line::kWarning && sandbox() == Sandbox::kLater) return false;
@@ -79,7 +78,7 @@ bool stderr_takes(Line line) noexcept {
   }
   if (S_ISCHR(now.mode)) return is_terminal();
   if (S_ISFIFO(now.mode) || S_ISSOCK(now.mode)) return line == Line::kWanted;
-  return S_ISREG(now.mode) && is_appended_to();
+  return S_ISREG(now.mode) && is_log();
 }
 
 void write_stderr(Line line, const char* text, std::size_t bytes) noexcept {

@@ -8,11 +8,12 @@
 namespace hakmem {
 
 enum class Line : std::uint8_t {
-  kWarning,  // to what stderr was at the start, a terminal, or a log that is only appended to
-  kWanted,   // to pipes and sockets, too: asked for, or the last that the process says
+  kWarning,    // to what stderr was at the start, a terminal, or a log
+  kWanted,     // to pipes and sockets, too: asked for, or the last that the process says
+  kCalledFor,  // to whatever it is: the program calls a function that writes there
 };
 
-// Once; also done when the library is loaded.
+// Once, at the start.
 void remember_stderr() noexcept;
 
 // Whether descriptor 2 takes such a line. Always before it was remembered.

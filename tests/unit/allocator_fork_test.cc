@@ -278,8 +278,29 @@ TYPED_TEST(Lost, InTheMiddleOfAPop) {
   if constexpr (TypeParam::kMitigations.check_frees) {
     Magazine<TypeParam>& magazine = this->lost->ultra.magazine(bin_of<TypeParam>(500));
     ASSERT_FALSE(magazine.empty());
-    this->live.push_back(magazine.top[-1].block);
-    magazine.top[-1].entry->store_relaxed(kEntryLive);
+    magazine.top[-1].entry->store_relaxed(kEntryLive);  // the program has not got it yet
+  }
+  this->fork();
+  this->expect_nothing_is_lost();
+}
+
+TYPED_TEST(Lost, InTheMiddleOfAPopTheOtherWayRound) {
+  if constexpr (TypeParam::kMitigations.check_frees) {
+    Magazine<TypeParam>& magazine = this->lost->ultra.magazine(bin_of<TypeParam>(500));
+    ASSERT_FALSE(magazine.empty());
+    --magazine.top;
+  }
+  this->fork();
+  this->expect_nothing_is_lost();
+}
+
+TYPED_TEST(Lost, WhenItHadClaimedABlockAndWaitedForItsLock) {
+  if constexpr (TypeParam::kMitigations.check_frees) {
+    SoPage<TypeParam>& page = this->page();
+    ASSERT_EQ(page.owner.load_relaxed(), this->lost);
+    this->lost->claiming.store_relaxed(this->live.back());
+    page.entries[this->heap.slot_of(this->live.back())].store_relaxed(kEntryCached);
+    this->live.pop_back();
   }
   this->fork();
   this->expect_nothing_is_lost();

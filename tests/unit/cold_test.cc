@@ -514,11 +514,13 @@ TEST(ColdGuards, ThatCannotBeRemovedKeepTheSuperslabFromOtherPages) {
 // All superslabs together are one mapping, so that there is always one more for the next.
 TEST(ColdMappings, SuperslabsSideBySideAreOne) {
   Boxes<Full> box;
+  // The first one cuts arena and tables in what is open and what is not yet.
+  ASSERT_NE(box.borrow(bin_of<Full>(64)), nullptr);
   const std::size_t before = box.platform.mappings();
-  for (std::uint32_t i = 0; i < 40 * 32; ++i) ASSERT_NE(box.borrow(bin_of<Full>(64)), nullptr);
+  for (std::uint32_t i = 1; i < 40 * 32; ++i) ASSERT_NE(box.borrow(bin_of<Full>(64)), nullptr);
   EXPECT_EQ(box.cold.superslabs_used(), 40u);
-  EXPECT_EQ(box.platform.mappings(), before + 2);
-  box.platform.set_mappings_max(before + 2);
+  EXPECT_EQ(box.platform.mappings(), before);
+  box.platform.set_mappings_max(before);
   for (std::uint32_t i = 0; i < 40 * 32; ++i) ASSERT_NE(box.borrow(bin_of<Full>(64)), nullptr);
   EXPECT_EQ(box.platform.short_of_mappings(), 0u);
 }
