@@ -107,6 +107,10 @@ class Located {
     const ClientPtr p(address);
     const SoPage<C>* const unit = boxes_.arena.so_page_of(p);
     const std::size_t number = (address - boxes_.arena.base()) / boxes_.shape.unit;
+    if (number >= boxes_.cold.superslabs_used() * C::Sizes::kUnitsPerSuperslab) {
+      RC_ASSERT((unit == nullptr));
+      return;
+    }
     RC_ASSERT(unit == &boxes_.arena.page(static_cast<std::uint32_t>(number)));
     const BlockView view = locate_in_page(*unit, boxes_.arena.head_of(*unit), p);
     const Cold::Unit known = boxes_.model_cold->unit(number);

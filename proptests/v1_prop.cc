@@ -77,18 +77,18 @@ class V1Run {
     free_twice(heap_, blocks_, at);
   }
 
-  // As the front cache does it: without the lock, by the entry.
+  // As the front cache does it.
   void park(std::size_t at) {
     const Block b = blocks_.take(at);
     const ClientPtr p(b.owned.address);
     RC_LOG() << "park: bin " << b.owned.bin << "\n";
-    auto* const entry = heap_.entry_of(p);
-    RC_ASSERT((entry != nullptr));
     if (kChecks) {
       RC_ASSERT((heap_.take_cached(p).fault == Fault::kCorruption));  // it is not parked yet
       RC_ASSERT((heap_.release_cached(p).fault == Fault::kCorruption));
-      EntryBits live = kEntryLive;
-      RC_ASSERT(entry->cas_relaxed(live, kEntryCached));
+    }
+    RC_ASSERT((heap_.cache(p) != nullptr));
+    if (kChecks) {
+      RC_ASSERT((heap_.cache(p) == nullptr));
       RC_ASSERT((heap_.deallocate(p).fault == Fault::kDoubleFree));
     }
     RC_ASSERT(parked_.add(b));

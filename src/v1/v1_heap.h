@@ -6,7 +6,7 @@
 //   allocate(bin)   -> tiny | pool: take
 //   deallocate(p)   -> locate in tiny, then pool; live block: give; else a fault and no change
 //
-// A block may be parked in the front cache: its entry, found with entry_of, then says CACHED. The
+// A block may be parked in the front cache: its entry then says CACHED. The
 // front cache writes entries without the lock, for it holds the block. Tests: tests/unit/v1_*.
 #pragma once
 

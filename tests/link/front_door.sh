@@ -110,6 +110,8 @@ echo /elsewhere >"$note" && rebuilds 'the build directory comes from elsewhere'
 as_other=()
 if ((EUID == 0)); then as_other=(setpriv --reuid=65534 --regid=65534 --clear-groups); fi
 chmod -R a-w,a+rX "$root"
+mkdir -m 700 "$work/closed"  # where it is called from need not be readable
+cd "$work/closed"
 other() { rm -f "$calls"; status=0; CALLS=/dev/null "${as_other[@]}" "$door" "$@" >"$work/out" 2>&1 </dev/null || status=$?; }
 other run -- true
 [[ $status == 0 && ! -s $work/out ]] || fail "run as another user ended with $status"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The ways in which programs are linked: each links, runs, and its malloc is hakmem's alone.
-# The archive of each flavour: static, static-pie, dynamic, not pie, whole-archive, --gc-sections, gold, lld, --icf.
+#   archive: static, static-pie, dynamic, whole-archive, --gc-sections, one object (ld -r), gold, lld, icf, LTO, each flavour
+#   shared library: gold, lld, LTO, --gc-sections, --as-needed, static libstdc++ and libgcc
 set -euo pipefail
 tree=$(cd "$(dirname "$0")/../.." && pwd) build=${HAKMEM_BUILD:?} cc=${CC:-gcc} cxx=${CXX:-g++}
 work=$(mktemp -d)
@@ -70,4 +71,25 @@ for pair in libhakmem.a=hardened libhakmem-perf.a=perf; do
   way "$flavour: gold" "$flavour" -fuse-ld=gold "$app" "$archive" -Wl,--gc-sections -Wl,--icf=all
   way "$flavour: lld" "$flavour" -fuse-ld=lld "$app" "$archive" -Wl,--gc-sections -Wl,--icf=all
   way "$flavour: static with lld" "$flavour" -fuse-ld=lld -static "$app" "$archive" -Wl,--gc-sections -Wl,--icf=all
+  way "$flavour: lto" "$flavour" -O2 -flto "$work/app.cc" "$archive"
+  ld -r -o "$work/one.o" --whole-archive "$archive"
+  way "$flavour: one object" "$flavour" "$app" "$work/one.o"
+  way "$flavour: static, one object" "$flavour" -static "$app" "$work/one.o" -Wl,--gc-sections
 done
+for pair in hakmem=hardened hakmem-perf=perf; do
+  shared=(-L"$build" "-l${pair%=*}") flavour=${pair#*=}
+  way "$flavour: shared" "$flavour" "$app" "${shared[@]}" -Wl,--as-needed -Wl,--gc-sections
+  way "$flavour: shared, gold" "$flavour" -fuse-ld=gold "$app" "${shared[@]}" -Wl,--icf=all
+  way "$flavour: shared, lld" "$flavour" -fuse-ld=lld "$app" "${shared[@]}" -Wl,--icf=all
+  way "$flavour: shared, lto" "$flavour" -O2 -flto "$work/app.cc" "${shared[@]}"
+  way "$flavour: shared, static libstdc++" "$flavour" -static-libstdc++ -static-libgcc "$app" "${shared[@]}"
+done
+
+# hakmem's own sources, all in one link-time optimisation, static.
+for source in "$tree"/src/*/*.cc; do
+  case $source in *_shared.cc) continue ;; *override_new*) exceptions=-fexceptions ;; *) exceptions=-fno-exceptions ;; esac
+  printf '%s\0' "$exceptions" "$source" "$work/lto_$(basename "$source" .cc).o"
+done | xargs -0 -n 3 -P 2 sh -c '"$0" -std=c++20 -O1 -flto -fno-rtti -fvisibility=hidden -ftls-model=initial-exec \
+  -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free -DHAKMEM_FLAVOUR_HARDENED=1 \
+  -I"$1/src" -I"$1/include" "$2" -c "$3" -o "$4"' "$cxx" "$tree" 2>"$work/log" || fail "lto of hakmem itself: does not compile"
+way 'lto of hakmem itself' hardened -O1 -flto -static "$app" "$work"/lto_*.o

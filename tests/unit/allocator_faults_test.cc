@@ -71,7 +71,8 @@ TYPED_TEST(Faults, NeverHandedOut) {
   this->expect_fault(page.base + std::uintptr_t{page.carved} * page.block_size,
                      Fault::kInvalidFree);
   const Arena<TypeParam>& arena = this->heap_.allocator->arena();
-  this->expect_fault(arena.base() + arena.bytes() - 16, Fault::kInvalidFree);
+  this->expect_fault(arena.base() + TypeParam::Sizes::kSuperslabBytes - 16, Fault::kInvalidFree);
+  this->expect_fault(arena.base() + arena.bytes() - 16, Fault::kNotMine);  // no superslab yet
 }
 
 TYPED_TEST(Faults, OutsideOfEverything) {

@@ -78,18 +78,24 @@ TEST(Arena, SuperslabsAreAlignedAndDoNotOverlap) {
             static_cast<std::ptrdiff_t>(Full::Sizes::kEntriesPerSuperslab));
 }
 
+// Of production, with an arena whose tables the system opens whole.
+struct FourGibGeometry : ProductionGeometry {
+  static constexpr std::size_t kArenaBytesMax = std::size_t{1} << 32;
+};
+struct FourGib : Config<FourGibGeometry, FakePlatform, StdWorld, kHardenedMitigations> {};
+
 // Tables that are too short end in the guard behind them.
 TEST(Arena, TheTablesReachToTheLastUnitAndItsLastEntry) {
   FakePlatform platform;
-  Arena<Full> arena;
+  Arena<FourGib> arena;
   ASSERT_TRUE(arena.init(platform));
   const SlabIndex last(arena.superslabs() - 1);
   ASSERT_TRUE(arena.open_tables(platform, last));
   arena.put_in_use(last);
-  arena.slab_entries(last)[Full::Sizes::kEntriesPerSuperslab - 1].store_relaxed(kEntryLive);
-  SoPage<Full>& page = *arena.so_page_of(ClientPtr(arena.base() + arena.bytes() - 1));
+  arena.slab_entries(last)[FourGib::Sizes::kEntriesPerSuperslab - 1].store_relaxed(kEntryLive);
+  SoPage<FourGib>& page = *arena.so_page_of(ClientPtr(arena.base() + arena.bytes() - 1));
   page.next_pending.store_relaxed(7);
-  EXPECT_EQ(arena.unit_of(page), arena.first_unit(last) + Full::Sizes::kUnitsPerSuperslab - 1);
+  EXPECT_EQ(arena.unit_of(page), arena.first_unit(last) + FourGib::Sizes::kUnitsPerSuperslab - 1);
 }
 
 // What is accessible follows the superslabs, an eighth ahead; the rest faults, and is not charged.
@@ -157,16 +163,16 @@ class ShortPlatform : public FakePlatform {
     return bytes > most ? nullptr : FakePlatform::reserve(bytes, alignment);
   }
 };
-struct Short : Config<SmallGeometry, ShortPlatform, StdWorld, kHardenedMitigations> {};
+struct FourGib : Config<SmallGeometry, ShortPlatform, StdWorld, kHardenedMitigations> {};
 
 TEST(Arena, TheSmallestIsTheLast) {
   ShortPlatform platform;
   platform.most = SmallGeometry::kArenaBytesMin;
-  Arena<Short> arena;
+  Arena<FourGib> arena;
   ASSERT_TRUE(arena.init(platform));
   EXPECT_EQ(arena.bytes(), SmallGeometry::kArenaBytesMin);
   platform.most -= 1;
-  Arena<Short> none;
+  Arena<FourGib> none;
   EXPECT_FALSE(none.init(platform));
 }
 

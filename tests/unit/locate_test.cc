@@ -74,17 +74,23 @@ TYPED_TEST(Locate, TellsTheState) {
   EXPECT_EQ(this->at(address).fault, Fault::kDoubleFree);
 }
 
-// Unit 0 is lent with live blocks; what was never lent must not be taken for a part of it.
+// Unit 0 is lent with live blocks; what was never lent must not be taken for a part of it. Beyond
+// the superslabs in use there are no records.
 TYPED_TEST(Locate, UnitsThatWereNeverLent) {
   SoPage<TypeParam>& page = *this->boxes_.borrow(bin_of<TypeParam>(16));
   while (page.has_free_slot()) take_slot_owner_only(page, kEntryLive, this->boxes_.rng);
   ASSERT_EQ(this->boxes_.arena.unit_of(page), 0u);
-  const std::size_t end = this->boxes_.arena.base() + this->boxes_.arena.bytes();
-  for (std::uintptr_t a = this->boxes_.arena.base() + TypeParam::Sizes::kUnitBytes; a < end;
-       a += this->boxes_.arena.bytes() / 4096) {
+  const std::uintptr_t base = this->boxes_.arena.base();
+  const std::uintptr_t end = base + TypeParam::Sizes::kSuperslabBytes;
+  for (std::uintptr_t a = base + TypeParam::Sizes::kUnitBytes; a < end;
+       a += TypeParam::Sizes::kUnitBytes / 4) {
     const BlockView view = this->at(a);
     ASSERT_EQ(view.fault, Fault::kInvalidFree);
     ASSERT_EQ(view.page, 0u);
+  }
+  for (std::uintptr_t a = end; a < base + this->boxes_.arena.bytes();
+       a += this->boxes_.arena.bytes() / 4096) {
+    ASSERT_EQ(this->boxes_.arena.so_page_of(ClientPtr(a)), nullptr);
   }
 }
 
