@@ -27,10 +27,15 @@ constexpr std::array kNames{"HAKMEM_SMALL_HEAP_V3_ENABLED",
                             "HAKMEM_STATS_FILE",
                             "HAKMEM_STATS_SIGNAL",
                             "HAKMEM_THP",
-                            "HAKMEM_PREFAULT"};
+                            "HAKMEM_PREFAULT",
+                            "HAKMEM_SANDBOX",
+                            "HAKMEM_BACKGROUND",
+                            "HAKMEM_SIZED_DELETE",
+                            "HAKMEM_DEEPBIND"};
 constexpr std::size_t kEnabled = 0, kClasses = 1, kStats = 2, kProfile = 3, kC6Hot = 4;
 constexpr std::size_t kSoft = 5, kHard = 6, kLearn = 7;
 constexpr std::size_t kFormat = 8, kFile = 9, kSignal = 10, kThp = 11, kPrefault = 12;
+constexpr std::size_t kSandbox = 13, kBackground = 14, kSizedDelete = 15, kDeepBind = 16;
 constexpr std::size_t kCgroupHigh = 3000000, kCgroupMax = LimitBytes::kNone;
 
 struct Variable {
@@ -217,6 +222,18 @@ void expect_stats_output(const heap::StatsOutput& stats) {
   if (number_given && (n == 12 || n == 1 || n == 64)) require(stats.signal == n, "the signal");
 }
 
+void expect_conduct(const heap::Options& options) {
+  require(options.sandboxed == expect_flag(kSandbox, false), "a filter is expected");
+  require(options.background == expect_flag(kBackground, false), "the background thread");
+  constexpr std::array kSized{"", "abort", "warn", "off"};
+  constexpr std::array kOfSized{heap::SizedDelete::kWarn, heap::SizedDelete::kAbort,
+                                heap::SizedDelete::kWarn, heap::SizedDelete::kOff};
+  require(options.sized_delete == kOfSized[expect_choice(kSizedDelete, kSized)], "sized delete");
+  constexpr std::array kBind{"", "drop", "keep"};
+  const bool keeps = expect_choice(kDeepBind, kBind) == 2;
+  require((options.deep_bind == heap::DeepBind::kKeep) == keeps, "deep binding");
+}
+
 }  // namespace
 }  // namespace hakmem::fuzz
 
@@ -235,5 +252,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const heap::Options options = heap::options_from(source);
   fuzz::expect_stats_output(options.stats);
   fuzz::expect_memory(options.memory);
+  fuzz::expect_conduct(options);
   return 0;
 }

@@ -99,13 +99,16 @@ class Tree:
                'rule link\n  command = clang++-19 -pthread $in $libraries -o $out']
         core = [f'{HERE}/mutant.cc', *sorted(str(p.relative_to(ROOT)) for box in ('pal', 'report')
                                              for p in (ROOT / 'src' / box).glob('*.cc'))]
-        for name in [*core, PROBE]:
+        instances = sorted(str(p.relative_to(ROOT)) for p in (ROOT / 'tests/unit').glob('test_heap_*.cc'))
+        for name in [*core, *instances, PROBE]:
             extra = '-fno-exceptions -fno-rtti' if name.startswith('src/') else ''
             out.append(f'build o/{name}.o: cc {self.path}/{name}\n  extra = {extra}')
         objects = ' '.join(f'o/{name}.o' for name in core)
         for program in self.programs:
             out.append(f'build o/{program.source}.o: cc {self.path}/{program.source}\n  extra = {EXTRA.get(program.kind, "")}')
             needed = f'o/{HERE}/mutant.cc.o' if program.kind == 'model' else objects  # models bring their own system
+            if program.kind == 'unit':  # the allocator of tests/unit/test_heap.h is compiled once for all
+                needed += ''.join(f' o/{name}.o' for name in instances)
             out.append(f'build bin/{program.name}: link o/{program.source}.o {needed}\n  libraries = {LINK[program.kind]}')
         return '\n'.join(out) + '\n'
 

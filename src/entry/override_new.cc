@@ -40,6 +40,28 @@ extern "C" {
 [[HAKMEM_OURS("_ZdaPv")]] void hakmem_delete_array(void*) noexcept;
 [[HAKMEM_OURS("_ZdlPvSt11align_val_t")]] void hakmem_delete_aligned(void*, Align) noexcept;
 [[HAKMEM_OURS("_ZdaPvSt11align_val_t")]] void hakmem_delete_array_aligned(void*, Align) noexcept;
+// The others, so that each has a name that is not weak: memcheck takes the place of those only, and
+// in a static program must take that of all or none.
+[[HAKMEM_OURS("_ZnwmRKSt9nothrow_t"), HAKMEM_GIVES]] void* hakmem_new_nothrow(std::size_t,
+                                                                              NoThrow) noexcept;
+[[HAKMEM_OURS("_ZnamRKSt9nothrow_t"), HAKMEM_GIVES]] void* hakmem_new_array_nothrow(
+    std::size_t, NoThrow) noexcept;
+[[HAKMEM_OURS("_ZnwmSt11align_val_tRKSt9nothrow_t"), HAKMEM_GIVES]] void*
+hakmem_new_aligned_nothrow(std::size_t, Align, NoThrow) noexcept;
+[[HAKMEM_OURS("_ZnamSt11align_val_tRKSt9nothrow_t"), HAKMEM_GIVES]] void*
+hakmem_new_array_aligned_nothrow(std::size_t, Align, NoThrow) noexcept;
+[[HAKMEM_OURS("_ZdlPvRKSt9nothrow_t")]] void hakmem_delete_nothrow(void*, NoThrow) noexcept;
+[[HAKMEM_OURS("_ZdaPvRKSt9nothrow_t")]] void hakmem_delete_array_nothrow(void*, NoThrow) noexcept;
+[[HAKMEM_OURS("_ZdlPvm")]] void hakmem_delete_sized(void*, std::size_t) noexcept;
+[[HAKMEM_OURS("_ZdaPvm")]] void hakmem_delete_array_sized(void*, std::size_t) noexcept;
+[[HAKMEM_OURS("_ZdlPvSt11align_val_tRKSt9nothrow_t")]] void hakmem_delete_aligned_nothrow(
+    void*, Align, NoThrow) noexcept;
+[[HAKMEM_OURS("_ZdaPvSt11align_val_tRKSt9nothrow_t")]] void hakmem_delete_array_aligned_nothrow(
+    void*, Align, NoThrow) noexcept;
+[[HAKMEM_OURS("_ZdlPvmSt11align_val_t")]] void hakmem_delete_aligned_sized(void*, std::size_t,
+                                                                           Align) noexcept;
+[[HAKMEM_OURS("_ZdaPvmSt11align_val_t")]] void hakmem_delete_array_aligned_sized(void*, std::size_t,
+                                                                                 Align) noexcept;
 }
 
 namespace {

@@ -44,7 +44,7 @@ class LargeHeap {
   using P = typename C::Platform;
 
   static constexpr std::size_t kKeepMin = std::size_t{64} << 20;  // bytes that may always be kept
-  static constexpr std::uint64_t kKeepMs = 1000;
+  static constexpr std::uint64_t kKeepMs = 500;
 
   constexpr LargeHeap() noexcept = default;
 

@@ -1,6 +1,7 @@
 // A program that uses up its mappings (vm.max_map_count) itself. The allocator goes on: blocks of
 // every size are had or refused with ENOMEM, every free works, small ones come from the one
 // reservation as before, and one line on stderr names the limit. Afterwards all is as it was.
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include <vector>
@@ -76,6 +77,7 @@ void free_all(Got& got) {
 int redirect_stderr() {
   const int kept = dup(STDERR_FILENO);
   const int file = memfd_create("stderr", 0);
+  check(fcntl(file, F_SETFL, O_APPEND) == 0, "a log is appended to");  // else it might be data
   check(kept >= 0 && file >= 0 && dup2(file, STDERR_FILENO) >= 0, "stderr into a file");
   return kept;
 }

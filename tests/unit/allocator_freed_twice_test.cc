@@ -119,16 +119,18 @@ Outcome outcome_of(const std::function<Outcome()>& trial) {
 class EntryRaces : public ::testing::TestWithParam<std::tuple<First, Visitor, int>> {};
 
 TEST_P(EntryRaces, EveryPlaceEndsInAReport) {
-  const auto [first, visitor, neighbours] = GetParam();
+  // Copies: Clang lets no lambda capture a structured binding.
+  const First first = std::get<0>(GetParam());
+  const Visitor visitor = std::get<1>(GetParam());
+  const int neighbours = std::get<2>(GetParam());
   for (int at = 0;; ++at) {
     bool acted = true;
-    const Outcome outcome =
-        outcome_of([&, first = first, visitor = visitor, neighbours = neighbours] {
-          Racers heap;
-          std::vector<void*> live;
-          for (int i = 0; i <= neighbours; ++i) live.push_back(heap.take(kSize));
-          return race(heap, live.back(), first, visitor, at) ? go_on(heap) : Outcome::kOther;
-        });
+    const Outcome outcome = outcome_of([&] {
+      Racers heap;
+      std::vector<void*> live;
+      for (int i = 0; i <= neighbours; ++i) live.push_back(heap.take(kSize));
+      return race(heap, live.back(), first, visitor, at) ? go_on(heap) : Outcome::kOther;
+    });
     if (outcome == Outcome::kOther) {
       EXPECT_GE(at, 2) << "nothing was tried";
       acted = false;

@@ -163,16 +163,16 @@ class ShortPlatform : public FakePlatform {
     return bytes > most ? nullptr : FakePlatform::reserve(bytes, alignment);
   }
 };
-struct FourGib : Config<SmallGeometry, ShortPlatform, StdWorld, kHardenedMitigations> {};
+struct Short : Config<SmallGeometry, ShortPlatform, StdWorld, kHardenedMitigations> {};
 
 TEST(Arena, TheSmallestIsTheLast) {
   ShortPlatform platform;
   platform.most = SmallGeometry::kArenaBytesMin;
-  Arena<FourGib> arena;
+  Arena<Short> arena;
   ASSERT_TRUE(arena.init(platform));
   EXPECT_EQ(arena.bytes(), SmallGeometry::kArenaBytesMin);
   platform.most -= 1;
-  Arena<FourGib> none;
+  Arena<Short> none;
   EXPECT_FALSE(none.init(platform));
 }
 

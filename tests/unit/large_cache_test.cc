@@ -45,7 +45,7 @@ class ExtentMap : public testing::Test {
 };
 
 TEST_F(ExtentMap, GivesTheTightestThatIsLongEnough) {
-  for (const std::size_t pages : {16, 18, 17, 400}) {
+  for (const std::size_t pages : {16u, 18u, 17u, 400u}) {
     ASSERT_TRUE(map_.insert(free_extent(pages << 24, pages * kPage)));
   }
   EXPECT_EQ(best(16 * kPage), std::uintptr_t{16} << 24);
@@ -86,7 +86,7 @@ TEST_F(ExtentMap, TheOldestIsThatWhichWasFreedFirst) {
   ASSERT_TRUE(map_.insert(free_extent(0x10000, kPage, 5)));
   ASSERT_TRUE(map_.insert(free_extent(0x20000, kPage, 9)));
   ASSERT_TRUE(map_.insert(free_extent(0x30000, kPage, 7)));
-  for (const std::uintptr_t key : {0x10000, 0x30000, 0x20000}) {
+  for (const std::uintptr_t key : {0x10000u, 0x30000u, 0x20000u}) {
     ASSERT_EQ(map_.oldest()->key, key);
     map_.remove(map_.oldest());
   }
