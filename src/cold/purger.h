@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/memory_limit.h"
 #include "cold/slab_table.h"
 #include "page/arena.h"
 

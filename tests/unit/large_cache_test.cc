@@ -198,14 +198,14 @@ TYPED_TEST(LargeCache, OneThatIsLargerThanAllIsKeptToo) {
 
 TYPED_TEST(LargeCache, DecaysWithTime) {
   this->give(this->take(kMiB, Contents::kAny));
-  this->platform_.advance_clock_ms(600);
+  this->platform_.advance_clock_ms(300);
   this->give(this->take(3 * kMiB, Contents::kAny));
   this->heap_.decay();
   EXPECT_EQ(this->heap_.bytes_cached(), 4 * kMiB);
-  this->platform_.advance_clock_ms(600);
+  this->platform_.advance_clock_ms(300);
   this->heap_.decay();
   EXPECT_EQ(this->heap_.bytes_cached(), 3 * kMiB);
-  this->platform_.advance_clock_ms(600);
+  this->platform_.advance_clock_ms(300);
   this->take(20 * kMiB, Contents::kAny);  // any large block lets time pass
   EXPECT_EQ(this->heap_.bytes_cached(), 0u);
 }
