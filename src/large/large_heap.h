@@ -6,8 +6,9 @@
 //   too much resize     cut | the free extent above | Mapper::grow       taken out of the registry
 //   meanwhile
 //
-// A freed block stays readable, with its pages and its guards, for its next use: as much as was
-// live lately, for a second; then it is unmapped. It is known as freed at once. No system call that
+// A freed block stays readable, with its pages and its guards, for its next use: an eighth of what
+// is live and kKeepMin at least, or as much more as the program took anew after it was given up, for
+// half a second; then it is unmapped. It is known as freed at once. No system call that
 // another thread may wait for happens with the lock held, except for the registry's own memory.
 // One that the system refuses to unmap stays in the registry as stuck: without memory, in wait for
 // another use or another try. Everything is O(1) but diagnose, which walks the registry
@@ -97,7 +98,7 @@ class LargeHeap {
       if (view.fault != Fault::kNone) return view;
       note_time(now);
       Extent* const block = map_.find(p.address());
-      if (keeps && block->length <= keep_max()) {
+      if (keeps && can_keep(block->length)) {
         block->freed_ms = now;
         map_.change_use(block, Use::kFree);
         out = take_surplus(now);
@@ -249,7 +250,7 @@ class LargeHeap {
     if (whole.charged > charged) limit_->refund(Holder::kMappings, whole.charged - charged);
     const std::size_t fences = c.block.fences() + c.lead.fences() + c.tail.fences();
     if (whole.fences() > fences) budget_->give_guards(whole.fences() - fences);
-    note_live();
+    note_count();
     record.fresh = c.block.fresh;
     record.seams = c.block.seams;
     record.sealed = c.block.sealed;
@@ -276,28 +277,42 @@ class LargeHeap {
 
   // ---- how much is kept
 
-  // Twice a second's worth of history: what was live in this second or the one before.
-  void note_time(std::uint64_t now) noexcept HAKMEM_REQUIRES(lock_) {
-    if (now <= second_ms_ + kKeepMs) return;
-    last_peak_ = now <= second_ms_ + 2 * kKeepMs ? peak_ : map_.live_bytes();
-    peak_ = map_.live_bytes();
-    second_ms_ = now;
-  }
-  void note_live() noexcept HAKMEM_REQUIRES(lock_) {
-    peak_ = std::max(peak_, map_.live_bytes());
+  void note_count() noexcept HAKMEM_REQUIRES(lock_) {
     const std::size_t count = map_.count();
     budget_->add(count - counted_);  // about as many mappings
     counted_ = count;
   }
+  // A program that frees much and then makes no call has given it back with these frees. One that
+  // takes and frees in turns misses what went early: it is left as much more from then on, and half
+  // of that after each kKeepMs (as cold/cold_box.h does with pages).
   std::size_t keep_max() noexcept HAKMEM_REQUIRES(lock_) {
-    return std::max({kKeepMin, peak_, last_peak_});
+    return std::max(kKeepMin, map_.live_bytes() / 8) + missed_bytes_;
+  }
+  bool can_keep(std::size_t length) noexcept HAKMEM_REQUIRES(lock_) {
+    if (length <= keep_max()) return true;
+    early_bytes_ += length;
+    return false;
+  }
+  void note_missed(std::size_t length) noexcept HAKMEM_REQUIRES(lock_) {
+    const std::size_t missed = std::min(length, early_bytes_);
+    early_bytes_ -= missed;
+    missed_bytes_ += missed;
+  }
+  void note_time(std::uint64_t now) noexcept HAKMEM_REQUIRES(lock_) {
+    if (now <= halved_ms_ + kKeepMs) return;
+    halved_ms_ = now;
+    early_bytes_ /= 2;
+    missed_bytes_ /= 2;
   }
 
   // The oldest free extent when it must go, out of the registry; else key 0.
   Extent take_surplus(std::uint64_t now) noexcept HAKMEM_REQUIRES(lock_) {
     Extent* const e = map_.oldest();
     if (e == nullptr) return {};
-    if (map_.free_bytes() <= keep_max() && now <= e->freed_ms + kKeepMs) return {};
+    if (now <= e->freed_ms + kKeepMs) {
+      if (map_.free_bytes() <= keep_max()) return {};
+      early_bytes_ += e->length;
+    }
     return withdraw(e);
   }
   void discard_surplus() noexcept {
@@ -323,7 +338,7 @@ class LargeHeap {
     std::size_t guards = 0;
     const Extent out = map_.remove_with_holes(e, &guards);
     budget_->give_guards(guards);
-    note_live();
+    note_count();
     return out;
   }
   void take_away(std::uintptr_t key) noexcept {
@@ -374,9 +389,9 @@ class LargeHeap {
   ExtentMap<P> map_ HAKMEM_GUARDED_BY(lock_);
   std::array<std::uintptr_t, kRemembered> freed_ HAKMEM_GUARDED_BY(lock_){};
   std::size_t next_freed_ HAKMEM_GUARDED_BY(lock_) = 0;
-  std::size_t peak_ HAKMEM_GUARDED_BY(lock_) = 0;  // live bytes, at most, in this second
-  std::size_t last_peak_ HAKMEM_GUARDED_BY(lock_) = 0;
-  std::uint64_t second_ms_ HAKMEM_GUARDED_BY(lock_) = 0;
+  std::size_t early_bytes_ HAKMEM_GUARDED_BY(lock_) = 0;   // given up before they had aged
+  std::size_t missed_bytes_ HAKMEM_GUARDED_BY(lock_) = 0;  // of these, taken anew
+  std::uint64_t halved_ms_ HAKMEM_GUARDED_BY(lock_) = 0;
   std::size_t counted_ HAKMEM_GUARDED_BY(lock_) = 0;  // extents that the budget knows of
   std::size_t stuck_ HAKMEM_GUARDED_BY(lock_) = 0;
   std::uint8_t pass_ HAKMEM_GUARDED_BY(lock_) = 0;

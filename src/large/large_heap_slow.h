@@ -20,7 +20,10 @@ Extent LargeHeap<C>::map_new(const Wanted& w) noexcept {
   {
     const LockGuard<C> guard(lock_);
     const Extent b = enlist(c, whole, w.asked, Use::kBlock);
-    if (b.key != 0) return b;
+    if (b.key != 0) {
+      note_missed(w.length);
+      return b;
+    }
   }
   budget_->give_guards(c.block.fences());
   discard(whole);
@@ -162,7 +165,7 @@ void* LargeHeap<C>::move(const Extent& e, const Wanted& w, std::size_t room) noe
   if (moved) grown.asked = w.asked;
   const LockGuard<C> guard(lock_);
   map_.put_back(moved ? grown : e);
-  note_live();
+  note_count();
   return moved ? grown.block() : nullptr;
 }
 
@@ -205,7 +208,7 @@ void LargeHeap<C>::keep_stuck(Extent e) noexcept {
   // As a rule there is room, for it was registered before; else address space is lost, no more.
   if (!map_.insert(e)) return;
   ++stuck_;
-  note_live();
+  note_count();
 }
 
 template <class C>
@@ -229,7 +232,7 @@ Extent LargeHeap<C>::take_stuck(const Wanted& w) noexcept {
   {
     const LockGuard<C> guard(lock_);
     if (map_.insert(e)) {
-      note_live();
+      note_count();
       return e;
     }
   }
@@ -281,7 +284,7 @@ template <class C>
 Extent LargeHeap<C>::forget_stuck(std::uintptr_t key) noexcept {
   --stuck_;
   const Extent e = map_.remove(map_.find(key));
-  note_live();
+  note_count();
   return e;
 }
 
