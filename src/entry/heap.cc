@@ -1,5 +1,6 @@
 #include "entry/heap.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -31,7 +32,13 @@ constinit StdWorld::atomic<bool> g_told_of_size{false};
 constinit StdWorld::atomic<bool> g_key_made{false};
 pthread_key_t g_exit_key;
 
+// Destructors run in rounds, as long as values are set anew. Other keys' destructors use the heap
+// as well, before ours and after: the thread keeps its context until the last round.
+constinit thread_local int t_exit_rounds __attribute__((tls_model("initial-exec"))) = 0;
+
 void on_thread_exit(void* ctx) noexcept {
+  const bool again = ++t_exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS;
+  if (again && pthread_setspecific(g_exit_key, ctx) == 0) return;
   t_context = &g_exited_context;
   g_allocator.park_context(*static_cast<Ctx*>(ctx));
   if (HAKMEM_UNLIKELY(recording())) record(trace::Kind::kThreadExit, 0, 1, nullptr);
@@ -94,8 +101,8 @@ void ensure_started() noexcept {
   if (HAKMEM_UNLIKELY(!g_start.is_open())) start_slow();
 }
 
-// Runs `call(ctx)` with a context. A thread that has already given its own back (memory is still
-// allocated and freed after thread-exit hooks) borrows one for the length of the call.
+// Runs `call(ctx)` with a context. A thread that has already given its own back (libc still frees
+// after the last thread-exit hooks) borrows one for the length of the call.
 template <class Call>
 auto with_context(Call&& call) noexcept {
   Ctx* ctx = t_context;
