@@ -8,9 +8,11 @@ Each program of this folder with a `main` is a situation. Its source says how it
     // RUN: [before=MODULE] [after=MODULE] ARGUMENTS    one line per run; none: once, without arguments. MODULE is preloaded too, before
                                                         or after the library; @MODULE@ in the arguments is its path
     // MEASURE: NAME <= FACTOR * glibc + CONSTANT       what the program prints as `measure NAME VALUE`, against the same run under glibc
+    // MEASURE: NAME <= CONSTANT                        the same, for every library
+    // PROMISED: LIBRARY                                of ours, only this one promises it (SECURITY.md); without the line, both do
 
-A cell of the table: `right`, or how many of the runs went wrong. Every wrong run is explained below it. Exit status 1 when a library of ours
-(hardened, perf) had one.
+A cell of the table: `right`, how many of the runs went wrong, or `-` where none of them can be made here. Every wrong run is explained below
+it. Exit status 1 when a library of ours (hardened, perf) had one that it promises; 77 when no run could be made.
 """
 import argparse
 import os
@@ -40,7 +42,8 @@ class Run:
 class Situation:
     name: str
     runs: list
-    bounds: list  # (name, factor, constant)
+    bounds: list    # (name, factor or None, constant)
+    promised: list  # which of ours; empty: both
 
 
 def notes(source, key):
@@ -57,10 +60,10 @@ def parse_run(text):
 
 
 def parse_bound(text):
-    fit = re.fullmatch(r'(\w+) <= ([\d.]+) \* glibc \+ ([\d.]+)', text)
+    fit = re.fullmatch(r'(\w+) <= (?:([\d.]+) \* glibc \+ )?([\d.]+)', text)
     if not fit:
-        raise SystemExit(f'MEASURE: "{text}" is not NAME <= FACTOR * glibc + CONSTANT')
-    return fit[1], float(fit[2]), float(fit[3])
+        raise SystemExit(f'MEASURE: "{text}" is not NAME <= [FACTOR * glibc +] CONSTANT')
+    return fit[1], fit[2] and float(fit[2]), float(fit[3])
 
 
 def situations():
@@ -69,7 +72,8 @@ def situations():
         if not re.search(r'^int main\(', source.read_text(), re.M):
             continue  # a module
         runs = [parse_run(text) for text in notes(source, 'RUN')] or [Run([])]
-        found.append(Situation(source.stem, runs, [parse_bound(text) for text in notes(source, 'MEASURE')]))
+        found.append(Situation(source.stem, runs, [parse_bound(text) for text in notes(source, 'MEASURE')],
+                               notes(source, 'PROMISED')))
     return found
 
 
@@ -117,35 +121,37 @@ class Judge:
         return self.standards[situation.name, index]
 
     def one(self, situation, index, library):
-        """'' when right, else why not."""
+        """'' when right, None when it cannot be made here, else why not."""
         status, lines = start(self.folder, situation, situation.runs[index], library)
         if status == NOT_HERE:
-            return 'does not apply here'
+            return None
         said = next((line for line in lines if 'wrong:' in line), ' | '.join(lines[:2]))
         if status != 0:
             return f'status {status}: {said[:240]}'
         had, wrong = measures(lines), []
         for name, factor, constant in situation.bounds:
-            if library.library is None:
+            if factor is not None and library.library is None:
                 continue
-            at_most = factor * self.standard(situation, index)[name] + constant
+            at_most = constant if factor is None else factor * self.standard(situation, index)[name] + constant
             if had[name] > at_most:
                 wrong.append(f'{name} {had[name]:.1f}, at most {at_most:.1f}')
         return ', '.join(wrong)
 
     def judge(self, situation, library):
-        """The wrong runs, as lines."""
-        wrong = []
+        """(the wrong runs as lines, how many could not be made)."""
+        wrong, left_out = [], 0
         for index, run in enumerate(situation.runs):
             for _ in range(TRIES if situation.bounds else 1):
                 why = self.one(situation, index, library)
                 if not why:
                     break
                 self.standards.pop((situation.name, index), None)
-            if why:
+            if why is None:
+                left_out += 1
+            elif why:
                 how = [*run.arguments, *(f'after {m}' for m in run.before), *(f'before {m}' for m in run.after)]
                 wrong.append(f'{situation.name} {" ".join(how)}: {library.name}: {why}'.replace('  ', ' '))
-        return wrong
+        return wrong, left_out
 
 
 def libraries(build, given, only):
@@ -159,18 +165,20 @@ def libraries(build, given, only):
 def table(chosen, columns, judge):
     width = max(len(s.name) for s in chosen)
     print(' ' * width, *(f'{column.name:>10}' for column in columns), flush=True)
-    wrong = []
+    wrong, broken, made = [], False, 0
     for situation in chosen:
         print(f'{situation.name:<{width}}', end='', flush=True)
         for column in columns:
-            lines = judge.judge(situation, column)
-            wrong += [(column, line) for line in lines]
-            cell = f'{len(lines)} of {len(situation.runs)}' if lines else 'right'
+            lines, left_out = judge.judge(situation, column)
+            wrong += lines
+            here = len(situation.runs) - left_out
+            made += here
+            broken |= bool(lines) and column.name in (situation.promised or allocators.OURS)
+            cell = f'{len(lines)} of {here}' if lines else 'right' if here else '-'
             print(f' {cell:>10}', end='', flush=True)
         print()
-    for _, line in wrong:
-        print(line)
-    return any(column.name in allocators.OURS for column, _ in wrong)
+    print(*wrong, sep='\n', end='\n' if wrong else '')
+    return 1 if broken else 0 if made else NOT_HERE
 
 
 def main():
@@ -194,7 +202,7 @@ def main():
     except allocators.BenchError as error:
         parser.error(str(error))
     judge = Judge(options.build / 'tests' / 'process', allocators.Allocator('glibc', None))
-    return 1 if table(chosen, columns, judge) else 0
+    return table(chosen, columns, judge)
 
 
 if __name__ == '__main__':
