@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "double-free: operator delete("
+// ROUTES: v3 counted v1
 #include "misuse.h"
 
 int main() {

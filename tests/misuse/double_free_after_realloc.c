@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 int main(void) {
-  void* p = malloc(100);
+  void* p = malloc(400);
   void* q = realloc(p, 5000);
   free(p);
   free(q);

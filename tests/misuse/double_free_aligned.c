@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "double-free: free("
+// ROUTES: v3 counted v1
 // EXPECT-LINE: block=1024
 #include <stdlib.h>
 

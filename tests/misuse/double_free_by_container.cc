@@ -6,7 +6,7 @@
 #include "misuse.h"
 
 int main() {
-  std::unique_ptr<std::string> a(new std::string(100, 'x'));
+  std::unique_ptr<std::string> a(new std::string(400, 'x'));
   std::unique_ptr<std::string> b(a.get());
   return 0;
 }

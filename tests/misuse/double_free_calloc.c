@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 int main(void) {
-  void* p = calloc(10, 10);
+  void* p = calloc(10, 40);
   free(p);
   free(p);
   return 0;

@@ -4,7 +4,7 @@
 void cfree(void*);
 
 int main(void) {
-  void* p = malloc(100);
+  void* p = malloc(400);
   cfree(p);
   cfree(p);
   return 0;

@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "invalid-free: free("
+// REACHES: heap=none
 // ROUTES: v1
 // v1 has given the whole chunk back: nobody knows the address any more.
 #include <malloc.h>

@@ -5,7 +5,7 @@
 int main() {
   void* p = nullptr;
   in_thread([&] {
-    p = malloc(100);
+    p = malloc(400);
     free(p);
   });
   in_thread([&] { free(p); });

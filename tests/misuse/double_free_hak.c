@@ -2,7 +2,7 @@
 #include <hakmem/hakmem.h>
 
 int main(void) {
-  void* p = hak_malloc(100);
+  void* p = hak_malloc(400);
   hak_free(p);
   hak_free(p);
   return 0;

@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "double-free: free("
+// REACHES: heap=large
 // EXPECT-LINE: heap=large
 // Too large to be cached: unmapped at once.
 #include <stdlib.h>

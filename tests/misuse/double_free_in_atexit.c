@@ -6,7 +6,7 @@ static void* p;
 static void free_p(void) { free(p); }
 
 int main(void) {
-  p = malloc(100);
+  p = malloc(400);
   atexit(free_p);
   atexit(free_p);
   return 0;

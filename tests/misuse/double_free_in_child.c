@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 int main(void) {
-  void* p = malloc(100);
+  void* p = malloc(400);
   free(p);
   int status = 0;
   if (fork() == 0) free(p);

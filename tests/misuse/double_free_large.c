@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "double-free: free("
+// REACHES: heap=large
 // EXPECT-LINE: heap=large
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "double-free: free("
+// REACHES: heap=large
 // Growing has moved the block.
 #include <stdlib.h>
 

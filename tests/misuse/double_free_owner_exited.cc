@@ -4,7 +4,7 @@
 
 int main() {
   void* p = nullptr;
-  in_thread([&] { p = malloc(100); });
+  in_thread([&] { p = malloc(400); });
   free(p);
   free(p);
   return 0;

@@ -19,14 +19,14 @@ int main() {
     }
   });
   for (int round = 1; round < 20000; ++round) {
-    void* const p = malloc(100);
+    void* const p = malloc(400);
     shared = p;
     phase = round;
     free(p);
     while (phase != -round) {
     }
     phase = 0;
-    free(malloc(100));
+    free(malloc(400));
   }
   other.join();
   return 0;

@@ -7,8 +7,8 @@
 int main(void) {
   enum { kBlocks = 4000 };
   char* p[kBlocks];
-  char* other = malloc(100);
-  for (int i = 0; i < kBlocks; ++i) p[i] = malloc(100);
+  char* other = malloc(400);
+  for (int i = 0; i < kBlocks; ++i) p[i] = malloc(400);
   for (int i = 0; i < kBlocks; ++i) free(p[i]);
   free(p[kBlocks - 1]);
   free(other);

@@ -13,7 +13,7 @@ struct Twice {
 int main() {
   in_thread([] {
     static thread_local Twice twice;
-    twice.p = malloc(100);
+    twice.p = malloc(400);
   });
   return 0;
 }

@@ -4,7 +4,7 @@
 #include "misuse.h"
 
 int main() {
-  void* p = malloc(100);
+  void* p = malloc(400);
   in_thread([p] { free(p); });
   in_thread([p] { free(p); });
   return 0;

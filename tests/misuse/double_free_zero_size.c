@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "double-free: free("
+// ROUTES: v3 counted v1
 // EXPECT-LINE: class=C0 block=16
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 int main(void) {
-  char* p = malloc(100);
+  char* p = malloc(400);
   free(p);
   p = realloc(p, 200);
   return 0;

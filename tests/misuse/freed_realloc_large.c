@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "freed-realloc: realloc("
+// REACHES: heap=large
 #include <stdlib.h>
 
 int main(void) {

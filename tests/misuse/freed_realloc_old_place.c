@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 int main(void) {
-  char* p = malloc(100);
+  char* p = malloc(400);
   char* q = realloc(p, 5000);
   p = realloc(p, 10000);
   free(q);

@@ -3,7 +3,7 @@
 #include "misuse.h"
 
 int main() {
-  void* p = malloc(100);
+  void* p = malloc(400);
   in_thread([p] { free(p); });
   p = realloc(p, 5000);
   return 0;

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 int main(void) {
-  char* p = malloc(100);
+  char* p = malloc(400);
   free(p);
-  p = realloc(p, 100);
+  p = realloc(p, 400);
   return 0;
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 int main(void) {
-  char* p = malloc(100);
+  char* p = malloc(400);
   free(p);
   p = reallocarray(p, 10, 20);
   return 0;

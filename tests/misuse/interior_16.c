@@ -1,9 +1,9 @@
 // EXPECT: SIGABRT "interior-free: free("
-// EXPECT-LINE: block=112 slot=\d+ offset=16 state=LIVE
+// EXPECT-LINE: block=448 slot=\d+ offset=16 state=LIVE
 #include <stdlib.h>
 
 int main(void) {
-  char* p = malloc(100);
+  char* p = malloc(400);
   free(p + 16);
   return 0;
 }

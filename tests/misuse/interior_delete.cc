@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "interior-free: operator delete("
+// ROUTES: v3 counted v1
 #include "misuse.h"
 
 struct Pair {

@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "interior-free: free("
+// REACHES: heap=large
 // EXPECT-LINE: heap=large .*offset=4096
 #include <stdlib.h>
 

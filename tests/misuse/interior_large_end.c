@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "interior-free: free("
+// REACHES: heap=large
 #include <stdlib.h>
 
 int main(void) {

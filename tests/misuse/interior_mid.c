@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "interior-free: free("
+// ROUTES: v3 counted v1
 // EXPECT-LINE: offset=65536
 // In another system page than the block's start.
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include "misuse.h"
 
 int main() {
-  char* p = (char*)malloc(100);
+  char* p = (char*)malloc(400);
   in_thread([p] { free(p + 16); });
   return 0;
 }

@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "invalid-free: free("
+// REACHES: heap=none
 // A heap that is in use does not know it either.
 #include <stdlib.h>
 

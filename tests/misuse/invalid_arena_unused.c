@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "invalid-free: free("
+// REACHES: heap=(v3|none)
 // Within the arena, but nothing was ever handed out there.
 #include <stdint.h>
 #include <stdlib.h>

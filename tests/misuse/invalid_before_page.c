@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "invalid-free: free("
+// REACHES: heap=none
 // ROUTES: v3 counted
 // The byte before a page is the guard of another one or was never lent.
 #include <hakmem/hakmem.h>

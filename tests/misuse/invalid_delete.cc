@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "invalid-free: operator delete("
+// REACHES: heap=none
 #include "misuse.h"
 
 int main() {

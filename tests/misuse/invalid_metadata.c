@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "invalid-free: free("
+// REACHES: heap=none
 // The allocator's own data.
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "invalid-free: free("
+// REACHES: heap=none
 // Mapped by the program itself.
 #include <stdlib.h>
 #include <sys/mman.h>

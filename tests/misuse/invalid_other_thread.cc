@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "invalid-free: free("
+// REACHES: heap=none
 // From a thread that never called the allocator.
 #include "misuse.h"
 

@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "invalid-free: free("
+// REACHES: heap=none
 // One past the end of a large block.
 #include <malloc.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "invalid-free: free("
+// REACHES: heap=none
 #include <stdlib.h>
 
 int main(void) {

@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "invalid-free: free("
+// REACHES: heap=none
 #include "misuse.h"
 
 int main() {

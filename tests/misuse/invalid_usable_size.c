@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "invalid-free: malloc_usable_size("
+// REACHES: heap=none
 #include <malloc.h>
 
 int main(void) {

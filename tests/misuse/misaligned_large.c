@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "misaligned-free: free("
+// REACHES: heap=large
 #include <stdlib.h>
 
 int main(void) {

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 int main(void) {
-  char* p = malloc(112);
-  free(p + 111);
+  char* p = malloc(448);
+  free(p + 447);
   return 0;
 }

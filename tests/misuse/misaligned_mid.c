@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "misaligned-free: free("
+// ROUTES: v3 counted v1
 #include <stdlib.h>
 
 int main(void) {

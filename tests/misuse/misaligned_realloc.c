@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 int main(void) {
-  char* p = malloc(100);
+  char* p = malloc(400);
   p = realloc(p + 8, 200);
   return 0;
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 int main(void) {
-  char* p = malloc(100);
+  char* p = malloc(400);
   return malloc_usable_size(p + 8) != 0;
   return 0;
 }

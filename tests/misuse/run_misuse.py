@@ -11,6 +11,8 @@ and any number of
   // EXPECT-LINE: regex                       must be found in stderr; on the first route only
   // ENV: NAME=VALUE                          set for the program on every route
   // ROUTES: v3 v1 ...                        only these; else all of them
+  // REACHES: heap=large                      regex of what the report says of the block, when that is not the route's heap: a
+                                              program whose block went another way shows nothing about its route
 """
 import os
 import re
@@ -27,6 +29,7 @@ ROUTES = {
     'v1': {'HAKMEM_SMALL_HEAP_V3_ENABLED': '0'},
     'c6_hot': {'HAKMEM_SMALL_HEAP_V3_ENABLED': '0', 'HAKMEM_TINY_C6_HOT': '1'},  # v1's blocks in the front cache
 }
+REACHED = {'v3': 'heap=v3', 'counted': 'heap=v3', 'v1': 'heap=v1', 'c6_hot': 'heap=v1 .*class=C6'}
 
 
 def notes(source, key):
@@ -70,11 +73,19 @@ def complaints(source, status, stderr, regexes):
             yield f'not in stderr: {regex}'
 
 
+def misses(source, route, stderr):
+    """A text when the report is about a block that did not go the route."""
+    wanted = (notes(source, 'REACHES') or [REACHED[route]])[0]
+    lines = re.findall(r'^hakmem:   (heap=.*)$', stderr, re.M)
+    if lines and not re.match(rf'(?:{wanted})\b', lines[0]):
+        yield f'not reached: {wanted}; the report is about {lines[0]}'
+
+
 def check_route(source, command, route, regexes):
     """Prints what is wrong; True when nothing is."""
     environment = {**ROUTES[route], **dict(note.split('=', 1) for note in notes(source, 'ENV'))}
     status, stderr = run(command, environment)
-    found = list(complaints(source, status, stderr, regexes))
+    found = [*complaints(source, status, stderr, regexes), *misses(source, route, stderr)]
     for complaint in found:
         print(f'{Path(source).name}, route {route}: {complaint}')
     if found:

@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "size-mismatch: free_aligned_sized("
+// ROUTES: v3 counted v1
 #include <stdlib.h>
 
 void free_aligned_sized(void*, size_t, size_t);

@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "size-mismatch: operator delete[]("
+// ROUTES: v3 counted v1
 // ENV: HAKMEM_SIZED_DELETE=abort
 #include "misuse.h"
 

@@ -3,7 +3,7 @@
 #include "misuse.h"
 
 int main() {
-  void* p = ::operator new(100);
+  void* p = ::operator new(400);
   ::operator delete(p, std::size_t{4096});
   return 0;
 }

@@ -5,8 +5,8 @@
 void free_sized(void*, size_t);
 
 int main(void) {
-  char* p = malloc(100);
+  char* p = malloc(400);
   free(p);
-  free_sized(p, 100);
+  free_sized(p, 400);
   return 0;
 }

@@ -5,7 +5,7 @@
 void free_sized(void*, size_t);
 
 int main(void) {
-  char* p = malloc(100);
+  char* p = malloc(400);
   free(p);
   free_sized(p, 1000);
   return 0;

@@ -4,7 +4,7 @@
 void free_sized(void*, size_t);
 
 int main(void) {
-  char* p = malloc(100);
+  char* p = malloc(400);
   free_sized(p + 16, 84);
   return 0;
 }

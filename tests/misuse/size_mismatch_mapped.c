@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "size-mismatch: free_sized("
+// REACHES: heap=large
 // A large block stated to be a small one.
 #include <stdlib.h>
 

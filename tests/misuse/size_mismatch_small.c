@@ -1,4 +1,5 @@
 // EXPECT: SIGABRT "size-mismatch: free_sized("
+// ROUTES: v3 counted v1
 // EXPECT-LINE: ; stated 100 bytes$
 // EXPECT-LINE: block=1024 .*state=LIVE owner=1 this=1$
 #include <stdlib.h>
