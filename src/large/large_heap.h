@@ -7,14 +7,13 @@
 //   meanwhile
 //
 // A freed block stays readable, with its pages and its guards, for its next use: an eighth of what
-// is live and kKeepMin at least, or as much more as the program took anew after it was given up, for
-// half a second; then it is unmapped. It is known as freed at once. No system call that
-// another thread may wait for happens with the lock held, except for the registry's own memory.
-// One that the system refuses to unmap stays in the registry as stuck: without memory, in wait for
-// another use or another try. Everything is O(1) but diagnose, which walks the registry
-// for a report, and what has to do with stuck ones. Tests: tests/unit/large_*,
-// proptests/large_prop.cc. The paths that take longer are in large_heap_slow.h; docs/decisions/0004
-// says why it is so.
+// is live and kKeepMin at least, or as much more as the program took anew after it was given up,
+// for half a second; then it is unmapped. It is known as freed at once. No system call that another
+// thread may wait for happens with the lock held, except for the registry's own memory. One that
+// the system refuses to unmap stays in the registry as stuck: without memory, in wait for another
+// use or another try. Everything is O(1) but diagnose, which walks the registry for a report, and
+// what has to do with stuck ones. Tests: tests/unit/large_*, proptests/large_prop.cc. The paths
+// that take longer are in large_heap_slow.h; docs/decisions/0004 says why it is so.
 #pragma once
 
 #include <algorithm>

@@ -22,7 +22,6 @@ int main(int argc, char** argv) {
   const long freed = rss_mib();
   const long most = peak / 8 + 72;
   for (int i = 0; i < 40 && rss_mib() > most; ++i) usleep(100000);
-  EXPECT(rss_mib() <= most, "peak %ld, freed %ld, idle for 4 s %ld MiB", peak, freed,
-         rss_mib());
+  EXPECT(rss_mib() <= most, "peak %ld, freed %ld, idle for 4 s %ld MiB", peak, freed, rss_mib());
   return 0;
 }
