@@ -11,7 +11,7 @@ prepare() {
 workload() {
   local source
   clang++-19 --version | head -n 1
-  awk -v count=24 -f "$PROGRAMS/generate_templates.awk" </dev/null >templates.cc
+  awk -v count=12 -f "$PROGRAMS/generate_templates.awk" </dev/null >templates.cc
   clang++-19 -std=c++20 -O1 -g -c templates.cc -o templates.o 2>&1
   nm -C --defined-only templates.o | sha256sum
   sha256sum templates.o

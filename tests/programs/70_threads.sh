@@ -8,5 +8,5 @@ prepare() {
 }
 
 workload() {
-  "$INPUT/handover_threads" 60 2>&1
+  "$INPUT/handover_threads" 24 2>&1
 }

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Runs one workload under glibc and under the allocator $HAKMEM_SO, and fails unless both said the same.
-# Usage: HAKMEM_SO=<library> run.sh NN_name.sh     KEEP_TEMP=1 keeps the directory with all captures.
+# Runs one workload under glibc, then under each allocator of $HAKMEM_SO, and fails unless all said the same.
+# Usage: HAKMEM_SO=<library>[:<library>...] run.sh NN_name.sh     KEEP_TEMP=1 keeps the directory with all captures.
 # A workload script defines: needs=(commands) witness=(commands or executables that must have run on the
 # allocator), workload(), and optionally prepare() (once, under glibc, fills $INPUT), normalise() (a filter over the
 # output; only for timings, pids and addresses) and limit (seconds per run).
 # Compared: standard output and exit status, byte for byte. Also a failure: glibc's run not ending in 0,
 # nothing printed, a line of stderr or stdout starting with "hakmem:", a witness that did not resolve the
-# malloc family to $HAKMEM_SO, a missing program, a run over its time limit.
+# malloc family to the library, a missing program, a run over its time limit.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-name=$(basename "${1:?usage: HAKMEM_SO=<library> run.sh NN_name.sh}" .sh)
+name=$(basename "${1:?usage: HAKMEM_SO=<library>[:<library>...] run.sh NN_name.sh}" .sh)
 case $1 in */*) script=$(realpath -m "$1") ;; *) script=$here/$name.sh ;; esac
 temp=$(mktemp -d "${TMPDIR:-/tmp}/hakmem-programs.XXXXXX")
 trap '[ -n "${KEEP_TEMP:-}" ] || rm -rf "$temp"' EXIT
@@ -19,7 +19,7 @@ unset LD_PRELOAD
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin  # the system's programs, no wrappers
 
 fail() {
-  printf 'FAILED %s: %s\n' "$name" "$1"
+  printf 'FAILED %s%s: %s\n' "$name" "${library:+ on ${library##*/}}" "$1"
   shift
   for file in "$@"; do
     printf -- '--- last lines of %s\n' "$(basename "$file")"
@@ -95,11 +95,15 @@ check_witnesses() {
 
 needs=()
 witness=()
+library=
 normalise() { cat; }
 [ -r "$script" ] || fail "no such script: $script"
 # shellcheck source=/dev/null
 source "$script"
-library=$(realpath -e "${HAKMEM_SO:?HAKMEM_SO names the library to test}") || fail 'HAKMEM_SO is not a file'
+IFS=: read -ra libraries <<<"${HAKMEM_SO:?HAKMEM_SO names the libraries to test}"
+for at in "${!libraries[@]}"; do
+  libraries[at]=$(realpath -e "${libraries[at]}") || fail 'HAKMEM_SO is not a file'
+done
 for program in cc "${needs[@]}"; do
   command -v "$program" >/dev/null || fail "program not installed: $program (see ci/packages.txt)"
 done
@@ -109,8 +113,11 @@ if declare -F prepare >/dev/null; then
 fi
 run_once plain "$temp/witness.so"
 check_baseline
-run_once preloaded "$temp/witness.so $library"
-check_same_output
-check_witnesses
-printf 'passed %s: %s lines of output the same, %s processes on %s\n' "$name" \
-  "$(wc -l <"$temp/plain.stdout")" "$(wc -l <"$temp/preloaded.witness")" "$(basename "$library")"
+for library in "${libraries[@]}"; do
+  rm -f "$temp/preloaded.witness"
+  run_once preloaded "$temp/witness.so $library"
+  check_same_output
+  check_witnesses
+  printf 'passed %s: %s lines of output the same, %s processes on %s\n' "$name" \
+    "$(wc -l <"$temp/plain.stdout")" "$(wc -l <"$temp/preloaded.witness")" "$(basename "$library")"
+done
