@@ -114,7 +114,7 @@ class Mutator(unittest.TestCase):
     def test_a_known_mutant_of_src_dies_and_the_original_lives(self):
         found = tree.find_points(tree.ROOT, ['hot'])
         judge = programs.Program('hot', 'tests/unit/hot_test.cc', 'unit')
-        built = tree.Tree(SCRATCH, [judge], found, 2)
+        built = tree.Tree(SCRATCH, [judge], found, 2, '-O0')
         built.build('bin/hot')
         programs.measure(judge, SCRATCH / 'bin/hot')
         known = next(m for points in found.values() for m in tree.mutants_of(points)
@@ -124,7 +124,7 @@ class Mutator(unittest.TestCase):
     def test_a_model_of_concurrency_links_with_the_mutated_headers(self):
         found = tree.find_points(tree.ROOT, ['cold'])
         model = programs.Program('registry', 'models/concurrency/registry_model.cc', 'model', ['--plain'])
-        tree.Tree(SCRATCH, [model], found, 2).build('bin/registry')
+        tree.Tree(SCRATCH, [model], found, 2, '-O0').build('bin/registry')
         programs.measure(model, SCRATCH / 'bin/registry')
         self.assertTrue(model.reached)
 
