@@ -15,7 +15,7 @@ foreach(pair IN LISTS flavour_targets)
   string(REGEX REPLACE ".*=" "" library "${pair}")
   foreach(source IN LISTS entry_sources)
     cmake_path(GET source STEM name)
-    hakmem_test_program(${name}_${flavour} "${source}" ${library} GTest::gmock GTest::gtest_main)
+    hakmem_test_program(${name}_${flavour} "${source}" LEVEL -O1 ${library} GTest::gmock GTest::gtest_main)
     # The compiler must not reason about malloc here: the calls themselves are what is tested.
     target_compile_options(${name}_${flavour} PRIVATE -fno-builtin)
     hakmem_add_test(${name}.${flavour} unit 300 ${name}_${flavour})

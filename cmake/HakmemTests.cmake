@@ -49,12 +49,12 @@ function(hakmem_add_test name label timeout)
   endif()
 endfunction()
 
-# hakmem_test_options(TARGET [LEVEL -On] LIBRARIES...): exceptions on and the include roots of the tree. -O1, but -O0 where
-# compiling takes longer than running; what ships is tested at -O2 through the libraries.
+# hakmem_test_options(TARGET [LEVEL -On] LIBRARIES...): exceptions on and the include roots of the tree. -O0: most are longer in the
+# compiler than running; what ships is tested at -O2 through the libraries.
 function(hakmem_test_options target)
   cmake_parse_arguments(PARSE_ARGV 1 options "" LEVEL "")
   if(NOT options_LEVEL)
-    set(options_LEVEL -O1)
+    set(options_LEVEL -O0)
   endif()
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}")
   target_link_libraries(${target} PRIVATE ${options_UNPARSED_ARGUMENTS} hakmem_flags Threads::Threads)
@@ -74,20 +74,44 @@ function(hakmem_test_program target source)
   hakmem_test_options(${target} ${ARGN})
 endfunction()
 
-# hakmem_test_library(TARGET HEADER SOURCES [LEVEL -On] LIBRARIES...): what programs of one kind share. hakmem_share_headers lets one of
-# them start with HEADER, precompiled. ccache cannot look into precompiled headers, and is the faster where it is used.
+define_property(TARGET PROPERTY HAKMEM_HEADER)
+
+# hakmem_test_library(TARGET HEADER SOURCES [LEVEL -On] LIBRARIES...): what programs of one kind share, compiled at LEVEL, and the
+# HEADER that each of them starts with. It is precompiled at their own level, but for ccache, which cannot look into precompiled
+# headers and is the faster where it is used.
 function(hakmem_test_library target header sources)
   add_library(${target} STATIC ${sources})
   hakmem_test_options(${target} ${ARGN})
+  set_target_properties(${target} PROPERTIES HAKMEM_HEADER "${header}")
   if(HAKMEM_PRECOMPILE)
-    target_precompile_headers(${target} PRIVATE "${header}")
+    cmake_parse_arguments(PARSE_ARGV 3 library "" LEVEL "")
+    if(NOT EXISTS "${CMAKE_CURRENT_BINARY_DIR}/${target}_headers.cc")
+      file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/${target}_headers.cc" "")
+    endif()
+    add_library(${target}_headers OBJECT "${CMAKE_CURRENT_BINARY_DIR}/${target}_headers.cc")
+    hakmem_test_options(${target}_headers ${library_UNPARSED_ARGUMENTS})
+    target_precompile_headers(${target}_headers PRIVATE "${header}")
   endif()
 endfunction()
 
+# The programs of the core are many; gold and lld take half the time of ld.
+include(CheckLinkerFlag)
+set(hakmem_fast_linker -fuse-ld=gold)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  set(hakmem_fast_linker -fuse-ld=lld)
+endif()
+check_linker_flag(CXX ${hakmem_fast_linker} HAKMEM_FAST_LINKER)
+
 function(hakmem_share_headers target library)
   target_link_libraries(${target} PRIVATE ${library})
+  if(HAKMEM_FAST_LINKER)
+    target_link_options(${target} PRIVATE ${hakmem_fast_linker})
+  endif()
   if(HAKMEM_PRECOMPILE)
-    target_precompile_headers(${target} REUSE_FROM ${library})
+    target_precompile_headers(${target} REUSE_FROM ${library}_headers)
+  elseif(library STREQUAL "hakmem_test_models")  # the unit tests name test_heap.h where they want it
+    get_target_property(header ${library} HAKMEM_HEADER)
+    target_compile_options(${target} PRIVATE "SHELL:-include ${header}")
   endif()
 endfunction()
 

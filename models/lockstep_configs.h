@@ -37,6 +37,9 @@ struct SmallOrdered
     : Config<SmallGeometry, KeptPlatform, StdWorld, Mitigations{true, false, false}> {
   using Limit = WatchedLimit;
 };
+// The same in production's sizes, for boxes by themselves.
+struct ProductionOrdered
+    : Config<ProductionGeometry, KeptPlatform, StdWorld, Mitigations{true, false, true}> {};
 
 // Linux underneath, and nothing counted on the hot path; but time stands still, for the model has
 // to know when pages decay.

@@ -20,10 +20,6 @@
 
 namespace hakmem::model {
 
-// Slots in order, so that every slot is known beforehand; SmallOrdered's sister.
-struct ProductionOrdered
-    : Config<ProductionGeometry, KeptPlatform, StdWorld, Mitigations{true, false, true}> {};
-
 template <class C>
 struct Boxes {
   Boxes() : shape(shape_of<C>()), storage(C::Sizes::kMagazineEntries) {

@@ -21,10 +21,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PRESETS = ['debug', 'asan', 'tsan', 'perf', 'hardened']
 LABELS = ['unit', 'misuse', 'programs', 'process', 'property', 'replay', 'proofs', 'concurrency']
-KINDS = [('cmake_pch', 'precompiled headers'), ('_models.dir/support', 'allocators of the tests'), ('/test_heap_', 'allocators of the tests'),
-         ('fuzz_replay', 'replay'), ('tests/misuse', 'misuse'), ('_prop.dir', 'property'), ('_model.dir', 'concurrency'),
-         ('/unit/', 'unit'), ('/entry/', 'entry'), ('citizen', 'programs'), ('process', 'programs'),
-         ('recorded', 'replay'), ('hakmem-replay', 'tools'), ('_objects.dir', 'libraries'), ('bench', 'bench')]
+KINDS = [('cmake_pch', 'precompiled headers'), ('_models.dir/support', 'allocators of the tests'),
+         ('/test_heap_', 'allocators of the tests'), ('fuzz_replay', 'replay'), ('/misuse_', 'misuse'), ('_prop.dir', 'property'),
+         ('_model.dir', 'concurrency'), ('_objects.dir', 'libraries'), ('/unit/', 'unit'), ('/entry/', 'entry'),
+         ('citizen', 'programs'), ('process', 'programs'), ('recorded', 'replay'), ('hakmem-replay', 'tools'), ('bench', 'bench')]
 
 
 def call(log, command):

@@ -1,0 +1,3 @@
+#include "tests/support/model_headers.h"
+
+HAKMEM_MODEL_INSTANCES(template, hakmem::fuzz::SmallPoisoned)

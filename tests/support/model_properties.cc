@@ -1,0 +1,3 @@
+#include "tests/support/property_instances.h"
+
+HAKMEM_PROPERTY_INSTANCES(template)
