@@ -42,7 +42,7 @@ static void cancelled(void* (*body)(void*), size_t bytes, const char* what) {
 }
 
 int main(void) {
-  alarm(40);
+  alarm(200);
   free(malloc(32));
   static const size_t sizes[] = {16, 700, 30000, 200000, 400000, 40000000};
   for (int i = 0; i < 6; ++i) cancelled(first_call, sizes[i], "a first malloc");

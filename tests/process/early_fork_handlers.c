@@ -51,12 +51,12 @@ static void* answer(void* argument) {
 int main(int argc, char** argv) {
   (void)argv;
   waits = argc > 1;
-  alarm(40);
+  alarm(200);
   start(answer, NULL);
   for (int i = 0; i < 20; ++i) {
     const pid_t child = fork();
     if (child == 0) {
-      alarm(15);
+      alarm(150);
       use();
       _exit(0);
     }

@@ -19,7 +19,7 @@ static void* work(void* argument) {
 }
 
 int main(void) {
-  alarm(40);
+  alarm(200);
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   pthread_t threads[3];

@@ -19,7 +19,7 @@ static void* work(void* argument) {
 }
 
 int main(void) {
-  alarm(40);
+  alarm(200);
   pthread_t threads[3];
   for (uintptr_t i = 0; i < 3; ++i) threads[i] = start(work, (void*)(i + 1));
   work(NULL);
