@@ -87,7 +87,11 @@ class Comparer {
       compare_magazine(real, model, b);
     }
     same({"decay period of context", who}, real.so.seen_period(), model.period);
-    same({"decay period in which was tended context", who}, real.tended_in, model.tended_in);
+    same({"called context", who}, real.called.load_relaxed(), model.called);
+    same({"watched context", who}, real.watched, model.watched);
+    same({"attended context", who}, real.attended, model.attended);
+    same({"out of view is context", who},
+         real.pending.head.load_relaxed() == PendingPages<C>::kOutOfView, model.out_of_view);
     same({"bytes towards the ebb of context", who}, real.ebb_bytes, model.ebb_bytes);
     same({"ebb of context", who}, real.ebb_left, model.ebb_left);
     same({"bytes by which pages were thinned of context", who}, real.thinned_bytes,
@@ -136,7 +140,8 @@ class Comparer {
   }
 
   void compare_pending(RealContext& real, const Context& model) {
-    std::uint32_t unit = real.pending.head.load_relaxed();
+    const auto& pending = real.pending;
+    std::uint32_t unit = pending.empty() ? RealPage::kNoPage : pending.head.load_relaxed();
     for (std::size_t at = model.pending.size(); at-- > 0 && difference_.empty();) {
       same({"pending page of context", model.number}, unit, model.pending[at]);
       if (unit != RealPage::kNoPage) unit = real_.arena().page(unit).next_pending.load_relaxed();

@@ -26,6 +26,12 @@ class StateKey {
     add(kNone);
     for (const std::size_t who : model.orphaned()) add(who);
     add(kNone);
+    for (const std::size_t who : model.called()) add(who);
+    add(kNone);
+    for (const std::size_t who : model.sent()) add(who);
+    add(kNone);
+    for (const std::size_t who : model.watched()) add(who);
+    add(kNone);
     add_policy(model.policy(), model.shape());
     add_times(model);
     if (model.policy().learn) add_learner(model);
@@ -72,6 +78,7 @@ class StateKey {
   }
   void add_context(const Context& ctx) {
     add(static_cast<std::size_t>(ctx.life));
+    add((ctx.out_of_view ? 2 : 0) + (ctx.attended ? 1 : 0));
     for (const Magazine& m : ctx.magazines) add_magazine(m);
     for (const PagesOfBin& own : ctx.bins) {
       if (own.pages == 0 && own.max_partial == 0) continue;
@@ -115,7 +122,6 @@ class StateKey {
     for (const Slab& slab : model.cold().slabs) add_age(slab.warm_since);
     for (const Context& ctx : model.contexts()) {
       add_age(ctx.period);
-      add(ctx.tended_in >= ctx.period + 2 ? 1 : 0);
       for (const PagesOfBin& own : ctx.bins) add_age(own.used_in);
     }
     for (std::size_t u = 0; u < model.cold().slabs.size() * units(model); ++u) {

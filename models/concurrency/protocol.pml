@@ -4,7 +4,7 @@
  *
  * One page of BLOCKS slots, all in use by FREERS threads, each of which frees one; the owner frees the
  * rest itself, drains, and exits. An adopter takes the parked context, drains, parks it again. A
- * scavenger drains parked contexts under the registry's lock. A page that has become empty while its
+ * scavenger drains parked contexts under their lock. A page that has become empty while its
  * holder gives slots back is retired.
  *
  * MUTANT (pan must find an error in each):

@@ -1,6 +1,7 @@
 // The registry of contexts under the model checker: a context has one holder at a time, who sees
 // all that the last one did (L1); frees sent to a parked context reach it, whether a scavenger or
-// an adopter drains it; whoever visits all contexts finds each one constructed (X1).
+// an adopter drains it, and those sent to an idle one a visitor (X2, X3); whoever visits all
+// contexts finds each one constructed (X1).
 #include "models/concurrency/checked_platform.h"
 #include "models/concurrency/explore.h"
 
@@ -110,12 +111,12 @@ struct Adopt : rl::test_suite<Adopt<kBlocks, kLate>, 3> {
         return registry.contexts.scavenge(2, [this](Ctx& ctx) { drain(ctx); });
       default:
         if (kLate) {
-          drain(*owner);
+          drain_locked(*owner);
           registry.contexts.park(*owner);
         }
         Ctx* const ctx = registry.contexts.attach();
         RL_ASSERT(ctx == owner);
-        drain(*ctx);
+        drain_locked(*ctx);
         registry.contexts.park(*ctx);
     }
   }
@@ -123,7 +124,7 @@ struct Adopt : rl::test_suite<Adopt<kBlocks, kLate>, 3> {
     blocks[slot].write(1);
     std::uint32_t head = kNoSlot;
     RL_ASSERT(mark_remote(*page, slot, &head));
-    post(arena, owner->pending, *page, slot, head);
+    if (post(arena, owner->pending, *page, slot, head)) registry.contexts.call(*owner);
   }
   void drain(Ctx& ctx) {
     registry.use(ctx);
@@ -133,8 +134,18 @@ struct Adopt : rl::test_suite<Adopt<kBlocks, kLate>, 3> {
       give_slot_owner_only(from, slot);
     });
   }
+  // As its thread does.
+  void drain_locked(Ctx& ctx) {
+    const LockGuard<Tiny> working(ctx.lock);
+    registry.contexts.attend(ctx);
+    drain(ctx);
+  }
   void after() {
     registry.contexts.scavenge(2, [this](Ctx& ctx) { drain(ctx); });
+    registry.contexts.visit_idle(9, {}, [this](Ctx& ctx, std::uint32_t) {
+      drain(ctx);
+      return false;
+    });
     for (int i = 0; i < kBlocks; ++i) RL_ASSERT(given[i] == 1);
     RL_ASSERT(page->used == 0);
   }
@@ -167,15 +178,22 @@ struct Tend : rl::test_suite<Tend, 3> {
   void thread(unsigned index) {
     if (index == 0) {
       const LockGuard<Tiny> working(owner->lock);
+      registry.contexts.attend(*owner);
       return work(*owner);
     }
     if (index == 1) {
       block.write(1);
       std::uint32_t head = kNoSlot;
       RL_ASSERT(mark_remote(*page, 0, &head));
-      post(arena, owner->pending, *page, 0, head);
+      if (post(arena, owner->pending, *page, 0, head)) registry.contexts.call(*owner);
     }
-    registry.contexts.visit_idle(2, [this](Ctx& ctx) { work(ctx); });
+    visit(2);
+  }
+  void visit(std::uint32_t now) {
+    registry.contexts.visit_idle(now, {}, [this](Ctx& ctx, std::uint32_t) {
+      work(ctx);
+      return false;
+    });
   }
   void work(Ctx& ctx) {
     registry.use(ctx);
@@ -186,8 +204,46 @@ struct Tend : rl::test_suite<Tend, 3> {
     });
   }
   void after() {
-    registry.contexts.visit_idle(9, [this](Ctx& ctx) { work(ctx); });
+    visit(9);
     RL_ASSERT(given == 1 && page->used == 0);
+  }
+};
+
+// Two send something to one context, one of them to another first; a third looks at who was called.
+struct Called : rl::test_suite<Called, 3> {
+  static constexpr int kSends = 3;
+  Iteration iteration;
+  Ctx contexts[2];
+  CalledContexts<Tiny> called;
+  CheckedWorld::atomic<std::uint32_t> sent[kSends];
+  bool seen[kSends] = {};
+
+  void thread(unsigned index) {
+    switch (index) {
+      case 0:
+        send(contexts[1], 0);
+        return send(contexts[0], 1);
+      case 1:
+        return send(contexts[0], 2);
+      default:
+        look();
+    }
+  }
+  void send(Ctx& ctx, int what) {
+    sent[what].store_relaxed(1);
+    called.call(ctx);
+  }
+  void look() {
+    called.take_all([this](Ctx& ctx) {
+      for (int i = 0; i < kSends; ++i) {
+        const bool mine = (i == 0) == (&ctx == &contexts[1]);
+        if (mine && sent[i].load_relaxed() == 1) seen[i] = true;
+      }
+    });
+  }
+  void after() {
+    look();
+    for (int i = 0; i < kSends; ++i) RL_ASSERT(seen[i]);
   }
 };
 
@@ -206,6 +262,11 @@ int main(int argc, char** argv) {
   run.every<Tend>("an owner on a slow path against 2 visitors and a free", 2);
   run.random<ComeAndGo<4, 2>>("4 threads come and go, twice each", 10000);
   run.random<Adopt<4, true>>("4 frees against parking, a scavenger, an adopter", 20000);
+  run.every<Called>("3 frees sent to 2 contexts, 1 looks at who was called", 4);
+  for (const Side side : {Side::kRelease, Side::kAcquire}) {
+    run.needs<Called>("X2", side, 3);
+    run.needs<Called>("X3", side, 3);
+  }
   run.needs<Visit>("X1", Side::kRelease, 2);
   run.needs<Visit>("X1", Side::kAcquire, 2);
   run.needs<ComeAndGo<2, 2>>("L1", Side::kRelease, 2);

@@ -109,7 +109,7 @@ constexpr Part kParts[] = {
     {"hardened", {false, false}, &Run<Hardened>::of},
     {"perf", {false, false}, &Run<Perf>::of},
     {"misuse", {true, false}, &Run<Hardened>::of},
-    {"forks", {false, true}, &Run<Hardened>::of, false},
+    {"forks", {false, true}, &Run<Hardened>::of},
 };
 
 std::uint64_t number(const char* text) {

@@ -43,6 +43,7 @@ class Allocator : public Paths {
     if (who == kNone) return who;
     contexts_[who].life = Life::kActive;
     take_up_policy(contexts_[who]);
+    attend(contexts_[who]);
     drain(contexts_[who]);
     return who;
   }
@@ -51,12 +52,13 @@ class Allocator : public Paths {
   }
   // In the child: the other threads are gone, and others will park their contexts for them.
   void fork_child(std::size_t who) {
+    orphaned_.clear();
     for (Context& ctx : contexts_) {
       ++ctx.generation;
-      if (ctx.life != Life::kActive || ctx.number == who) continue;
-      ctx.life = Life::kOrphaned;
-      orphaned_.push_back(ctx.number);
+      if (ctx.life == Life::kActive && ctx.number != who) ctx.life = Life::kOrphaned;
+      if (ctx.life == Life::kOrphaned) orphaned_.push_back(ctx.number);
     }
+    call_again_in_child();
   }
 
   // ---- allocation
@@ -206,6 +208,9 @@ class Allocator : public Paths {
   std::vector<Context>& contexts() { return contexts_; }
   const std::vector<std::size_t>& parked() const { return parked_; }
   const std::vector<std::size_t>& orphaned() const { return orphaned_; }
+  const std::vector<std::size_t>& called() const { return called_; }
+  const std::deque<std::size_t>& sent() const { return sent_; }
+  const std::deque<std::size_t>& watched() const { return watched_; }
   Learner& learner() { return learner_; }
   std::uintptr_t arena() const { return arena_; }
 

@@ -43,13 +43,19 @@ struct Context {
   std::vector<Magazine> magazines;
   std::vector<PagesOfBin> bins;
   std::vector<std::size_t> pending;  // pages with posted frees, back = posted last
+  // Who looks at it: the next free that is sent has to call for somebody; it was called, and is to
+  // be collected or drained; it is on the queue of those to be visited once they are idle; its
+  // thread was at work since it last was.
+  bool out_of_view = true;
+  bool called = false;
+  bool watched = false;
+  bool attended = false;
   // S14: many bytes flushed without a refill between, and the context ebbs: it keeps nothing for
   // itself until it has allocated some times.
   std::size_t ebb_bytes = 0;
   std::size_t ebb_left = 0;       // allocations until it keeps again
   std::size_t thinned_bytes = 0;  // given to pages meanwhile, since these were looked at
   std::size_t period = 0;         // decay period in which its thread was last on a slow path
-  std::size_t tended_in = 0;      // ... in which another thread last looked after it
   std::size_t generation = 0;     // forks of which this is the child's side
   StatsV3 stats{};
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <vector>
 
@@ -113,14 +114,7 @@ class Paths {
       if (now >= ctx.bins[b].used_in + 2) flush(ctx, b, ctx.magazines[b].blocks.size());
     }
     ctx.purge_at_rest(cold_, shape_, now, true);
-    for (Context& other : contexts_) {
-      const bool parked = other.life == Life::kParked;
-      if (!parked && (other.life != Life::kActive || now < other.period + 2)) continue;
-      if (other.pending.empty() && other.tended_in >= other.period + 2) continue;
-      drain(other);
-      other.purge_at_rest(cold_, shape_, now, false);
-      other.tended_in = now;
-    }
+    visit_idle(now);
     cold_.age();
   }
   // For a trim, of every context: the system pages given back between blocks.
@@ -130,6 +124,7 @@ class Paths {
       if (ctx.life != Life::kActive && ctx.life != Life::kParked) continue;
       drain(ctx);
       retire_empty_pages(ctx);
+      ctx.out_of_view = true;
       pages += ctx.purge_all(cold_, shape_);
     }
     return pages;
@@ -210,6 +205,7 @@ class Paths {
     ctx.ebb_bytes = ctx.ebb_left = 0;
     for (PagesOfBin& own : ctx.bins) own.max_partial = 0;
     retire_empty_pages(ctx);
+    ctx.out_of_view = true;
     ctx.life = Life::kParked;
     parked_.push_back(ctx.number);
   }
@@ -218,6 +214,8 @@ class Paths {
       Context& ctx = contexts_[orphaned_.back()];
       orphaned_.pop_back();
       park_context(ctx);
+      ctx.attended = true;
+      call(ctx);
     }
   }
   void retire_empty_pages(Context& ctx) {
@@ -258,13 +256,81 @@ class Paths {
       }
     }
   }
-  // Parked contexts that were sent frees are looked after, the latest parked first.
+
+  // ---- contexts that others look at
+
+  // S14: whoever sends something to a context that nobody has in view calls for somebody, and so
+  // does a thread that begins to work with pages.
+  void call(Context& ctx) {
+    if (!ctx.called) called_.push_back(ctx.number);
+    ctx.called = true;
+  }
+  void attend(Context& ctx) {
+    if (!ctx.attended) call(ctx);
+    ctx.attended = true;
+  }
+  void watch(Context& ctx) {
+    if (ctx.watched || ctx.life == Life::kOrphaned) return;
+    ctx.watched = true;
+    watched_.push_back(ctx.number);
+  }
+  // The latest called first: one to be drained soon, any other to be visited once it is idle.
+  void collect() {
+    while (!called_.empty()) {
+      Context& ctx = contexts_[called_.back()];
+      called_.pop_back();
+      ctx.called = ctx.life == Life::kParked && !ctx.pending.empty();
+      if (ctx.called)
+        sent_.push_back(ctx.number);
+      else
+        watch(ctx);
+    }
+  }
+  // Up to `most` parked contexts that were sent something are drained.
   void scavenge(std::size_t most) {
-    for (std::size_t at = parked_.size(); at-- > 0 && most > 0;) {
-      Context& ctx = contexts_[parked_[at]];
-      if (ctx.pending.empty()) continue;
+    collect();
+    while (most > 0 && !sent_.empty()) {
+      Context& ctx = contexts_[sent_.front()];
+      sent_.pop_front();
+      ctx.called = false;
+      watch(ctx);
+      if (ctx.life != Life::kParked) continue;
       drain(ctx);
+      ctx.out_of_view = true;
       --most;
+    }
+  }
+  // Once, until it is at work or sent something: those that have been idle for longest first, 64
+  // at most, and not behind more than one that is in use.
+  void visit_idle(std::size_t now) {
+    scavenge(64);
+    collect();
+    std::size_t idle = 64, in_use = 2;
+    for (std::size_t most = watched_.size(); most > 0 && idle > 0 && in_use > 0; --most) {
+      Context& ctx = contexts_[watched_.front()];
+      watched_.pop_front();
+      ctx.watched = false;
+      if (ctx.life == Life::kOrphaned) continue;
+      if (now < ctx.period + 2) {
+        --in_use;
+        watch(ctx);
+        continue;
+      }
+      --idle;
+      drain(ctx);
+      ctx.purge_at_rest(cold_, shape_, now, false);
+      ctx.attended = false;
+      ctx.out_of_view = true;
+    }
+  }
+  void call_again_in_child() {
+    called_.clear();
+    sent_.clear();
+    for (Context& ctx : contexts_) {
+      const bool was_called = ctx.called;
+      ctx.called = false;
+      if (ctx.life == Life::kOrphaned) continue;
+      if (was_called || !ctx.pending.empty() || (ctx.attended && !ctx.watched)) call(ctx);
     }
   }
 
@@ -276,6 +342,7 @@ class Paths {
   Served allocate_bin(std::size_t who, std::size_t bin) {
     if (who == kNone) return v1(bin);
     Context& ctx = contexts_[who];
+    attend(ctx);
     prepare(ctx);
     if (ctx.ebb_left != 0) allocating_at_ebb(ctx);
     if (!on_v3(ctx, info(bin).size_class)) {
@@ -341,6 +408,7 @@ class Paths {
   // ---- slow free
 
   void free_local(Context& ctx, Page& page, std::size_t slot) {
+    attend(ctx);
     prepare(ctx);
     const std::size_t bin = page.bin;
     if (ctx.magazines[bin].open && ctx.ebb_left == 0) {
@@ -373,7 +441,12 @@ class Paths {
   // The page is put on its owner's pending stack when its own was empty.
   void free_remote(std::size_t who, Page& page, std::size_t slot) {
     page.slots[slot] = Slot::kRemote;
-    if (page.remote.empty()) contexts_[page.owner].pending.push_back(page.head);
+    Context& owner = contexts_[page.owner];
+    if (page.remote.empty()) {
+      if (owner.out_of_view && owner.pending.empty()) call(owner);
+      owner.pending.push_back(page.head);
+      owner.out_of_view = false;
+    }
     page.remote.push_back(slot);
     if (who == kNone) return;
     Context& ctx = contexts_[who];
@@ -411,6 +484,9 @@ class Paths {
   std::vector<Context> contexts_;
   std::vector<std::size_t> parked_;    // back = parked last
   std::vector<std::size_t> orphaned_;  // back = parked next
+  std::vector<std::size_t> called_;    // back = latest
+  std::deque<std::size_t> sent_;       // parked, with something to drain
+  std::deque<std::size_t> watched_;
   PolicySnapshot policy_;
   Learner learner_;
 };

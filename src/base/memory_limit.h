@@ -57,6 +57,15 @@ class MemoryLimit {
     at(held_by_, holder).fetch_add_relaxed(std::size_t{0} - bytes);
   }
 
+  // In the child of a fork: what lost threads had charged for and not got yet, or given back and
+  // not refunded, counts no more.
+  void set_held_in_child(Holder holder, std::size_t bytes) noexcept {
+    at(held_by_, holder).store_relaxed(bytes);
+    std::size_t sum = 0;
+    for (const Counter& held_by : held_by_) sum += held_by.load_relaxed();
+    held_.store_relaxed(sum);
+  }
+
   // Whether the soft limit is exceeded, or would be with `more` bytes. `holder` asks.
   bool crowded(Holder, std::size_t more = 0) const noexcept {
     const std::size_t soft = soft_.load_relaxed();

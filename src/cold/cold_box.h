@@ -36,6 +36,10 @@
 
 namespace hakmem {
 
+// Whether the caller holds a context's lock, for which a fork waits: then it waits for what the
+// caller has taken out of everybody's reach as well.
+enum class Caller : std::uint8_t { kHoldsAContext, kHoldsNone };
+
 template <class C>
 class ColdBox {
  public:
@@ -106,12 +110,14 @@ class ColdBox {
     return period_by_clock() + periods_by_growth_.load_relaxed();  // relaxed: a hint only
   }
   // Once per period: purges what has been warm for more than one, beyond the caps.
-  void age(std::uint32_t now) noexcept {
+  void age(std::uint32_t now, Caller caller = Caller::kHoldsAContext) noexcept {
     if (HAKMEM_LIKELY(now == seen_period_.load_relaxed())) return;  // relaxed: a hint only
     seen_period_.store_relaxed(now);
     forget_half_of_what_was_missed();
-    purge_warm([&](std::uint32_t i)
-                   HAKMEM_REQUIRES(lock_) { return table_.decayed(i, now, warm_cap_); });
+    const auto decayed = [&](std::uint32_t i) HAKMEM_REQUIRES(lock_) {
+      return table_.decayed(i, now, warm_cap_);
+    };
+    purge_warm(caller, decayed);
   }
 
   // Free pages of a class that keep their memory; set from the policy snapshot.
@@ -126,8 +132,9 @@ class ColdBox {
   }
 
   // Gives back the memory of every free page. Returns the bytes given back.
-  std::size_t trim() noexcept {
-    return purge_warm([&](std::uint32_t i) HAKMEM_REQUIRES(lock_) { return table_[i].warm_pages; });
+  std::size_t trim(Caller caller = Caller::kHoldsAContext) noexcept {
+    const auto all = [&](std::uint32_t i) HAKMEM_REQUIRES(lock_) { return table_[i].warm_pages; };
+    return purge_warm(caller, all);
   }
 
   ColdTotals totals() noexcept {
@@ -142,20 +149,33 @@ class ColdBox {
     const LockGuard<C> guard(lock_);
     return table_.used();
   }
-  // For a survey (front/survey.h), between try_lock or lock_for_fork and unlock_after_fork.
+  // For a survey (front/survey.h), between try_lock or lock, and unlock.
   bool try_lock() noexcept HAKMEM_TRY_ACQUIRE(true, lock_) { return lock_.try_lock(); }
-  ColdTotals totals_locked() noexcept HAKMEM_REQUIRES(lock_) { return table_.totals(); }
-  // Calls visit(bin, entries, purged) for every page that is with a context, with the bytes given
-  // back of it. Of the pages' records it reads nothing but that: they are their owners'.
+  void lock() noexcept HAKMEM_ACQUIRE(lock_) { lock_.lock(); }
+  void unlock() noexcept HAKMEM_RELEASE(lock_) { lock_.unlock(); }
+  std::uint32_t superslabs_used_locked() noexcept HAKMEM_REQUIRES(lock_) { return table_.used(); }
+  const Superslab& superslab_locked(SlabIndex slab) noexcept HAKMEM_REQUIRES(lock_) {
+    return table_[slab.value()];
+  }
+  // Calls visit(entries, purged) for every page of a superslab that is not free, with the bytes
+  // given back of it. Of the pages' records it reads nothing but that: they are their owners'.
   template <class Visit>
-  void for_each_lent_page_locked(Visit&& visit) noexcept HAKMEM_REQUIRES(lock_) {
-    for (std::uint32_t i = 0; i < table_.used(); ++i) {
-      const Superslab& slab = table_[i];
+  void for_each_lent_page_locked(SlabIndex i, Visit&& visit) noexcept HAKMEM_REQUIRES(lock_) {
+    const Superslab& slab = table_[i.value()];
+    for (std::uint32_t k = 0; k < slab.pages; ++k) {
+      if ((slab.free_pages >> k & 1) != 0) continue;
+      const Page& page = records_.page_of(i, slab.bin, k);
+      visit(records_.entries_of(i, slab.bin, k),
+            page.purged.load_relaxed() * platform_->page_bytes());  // relaxed: a count
+    }
+  }
+  // Calls visit(page) for pages that were with a context when their superslab was looked at.
+  template <class Visit>
+  void for_each_lent_page(Visit&& visit) noexcept {
+    for (std::uint32_t i = 0; i < superslabs_used(); ++i) {
+      const Superslab slab = copy_of(i);
       for (std::uint32_t k = 0; k < slab.pages; ++k) {
-        if ((slab.free_pages >> k & 1) != 0) continue;
-        const Page& page = records_.page_of(SlabIndex(i), slab.bin, k);
-        visit(BinIndex(slab.bin), records_.entries_of(SlabIndex(i), slab.bin, k),
-              page.purged.load_relaxed() * platform_->page_bytes());  // relaxed: a count
+        if ((slab.free_pages >> k & 1) == 0) visit(records_.page_of(SlabIndex(i), slab.bin, k));
       }
     }
   }
@@ -167,8 +187,15 @@ class ColdBox {
     return table_.list_head(tier, bin);
   }
 
-  void lock_for_fork() noexcept HAKMEM_ACQUIRE(lock_) { lock_.lock(); }
-  void unlock_after_fork() noexcept HAKMEM_RELEASE(lock_) { lock_.unlock(); }
+  // Around fork(): no superslab is out of everybody's reach then.
+  void lock_for_fork() noexcept HAKMEM_UNCHECKED {
+    batch_.lock();
+    lock_.lock();
+  }
+  void unlock_after_fork() noexcept HAKMEM_UNCHECKED {
+    lock_.unlock();
+    batch_.unlock();
+  }
 
  private:
   static constexpr std::uint32_t kIdleLooks = 4;
@@ -404,13 +431,15 @@ class ColdBox {
   // Purges what `choose(superslab)` says, of each superslab with warm pages once, those that have
   // had some for longest first. Returns the bytes given back.
   template <class Choose>
-  std::size_t purge_warm(Choose&& choose) noexcept {
+  std::size_t purge_warm(Caller caller, Choose& choose) noexcept HAKMEM_UNCHECKED {
     std::size_t bytes = 0;
     std::uint32_t left = ~std::uint32_t{0};
     do {
       PurgeBatch batch;
+      if (caller == Caller::kHoldsNone) batch_.lock();
       left = choose_batch(batch, left, choose);
       bytes += purge_batch(batch);
+      if (caller == Caller::kHoldsNone) batch_.unlock();
     } while (left != 0);
     return bytes;
   }
@@ -428,6 +457,11 @@ class ColdBox {
     return left;
   }
 
+  Superslab copy_of(std::uint32_t i) noexcept {
+    const LockGuard<C> guard(lock_);
+    return table_[i];
+  }
+
   // The bin of a superslab changes only while none of its pages is lent or withdrawn.
   std::uint8_t bin_of(std::uint32_t slab) noexcept HAKMEM_UNCHECKED { return table_[slab].bin; }
 
@@ -439,6 +473,7 @@ class ColdBox {
   PageGuards<C> guards_;
   Purger<C> purger_;
   MemoryOptions options_{};
+  Lock<C> batch_;  // over system calls too: only a fork waits for it, and others of Caller::kHoldsNone
   Lock<C> lock_;
   GrowingTable<Platform> slab_records_ HAKMEM_GUARDED_BY(lock_);
   SlabTable<Sizes> table_ HAKMEM_GUARDED_BY(lock_);

@@ -192,8 +192,8 @@ class Allocator {
   void take_note(Ctx& ctx) noexcept;
   void take_up_policy(Ctx& ctx) noexcept;
   void look_at_time(Ctx& ctx) noexcept;
-  void tend(Ctx& idle, std::uint32_t now) noexcept;
-  std::size_t give_up_memory(Ctx& ctx) noexcept;
+  void visit_idle(std::uint32_t now, typename ContextRegistry<C>::Looks looks) noexcept;
+  std::size_t purge_unused(Page& page) noexcept;
   void note_freed_elsewhere(Ctx& ctx, std::size_t bytes) noexcept;
   void drain(Ctx& ctx) noexcept;
   void flush_all(Ctx& ctx) noexcept;

@@ -7,6 +7,8 @@
 namespace hakmem {
 
 inline constexpr std::size_t kContextsPerVisit = 2;  // of those that others look after
+// What one call of the program may find of others at the end of a period, so that none takes long.
+inline constexpr std::uint32_t kIdlePerPeriod = 64, kInUsePerPeriod = 2;
 
 template <class C>
 void Allocator<C>::init(const PolicySnapshot& policy) noexcept {
@@ -26,6 +28,7 @@ typename Allocator<C>::Ctx* Allocator<C>::attach_context() noexcept {
   if (ctx != nullptr) {
     const LockGuard<C> working(ctx->lock);
     take_up_policy(*ctx);
+    contexts_.attend(*ctx);
     drain(*ctx);
   }
   return ctx;
@@ -56,7 +59,6 @@ void Allocator<C>::give_up_all(Ctx& ctx) noexcept {
 template <class C>
 void Allocator<C>::salvage(std::size_t most) noexcept {
   contexts_.salvage(most, [&](Ctx& lost) {
-    const LockGuard<C> working(lost.lock);
     drop_half_done(lost);
     give_up_all(lost);
   });
@@ -113,7 +115,7 @@ typename Allocator<C>::Page* Allocator<C>::astray(Ctx& ctx, const void* block) n
 template <class C>
 void Allocator<C>::prepare(Ctx& ctx) noexcept {
   if (HAKMEM_UNLIKELY(&policy_.current() != ctx.policy)) take_up_policy(ctx);
-  if (!ctx.pending.empty()) drain(ctx);
+  drain(ctx);
 }
 
 // The same where nothing else is done to the context.
@@ -184,8 +186,8 @@ void Allocator<C>::note_thinned(Ctx& ctx, std::size_t bytes) noexcept {
 template <class C>
 bool Allocator<C>::release_idle() noexcept {
   const std::uint32_t now = cold_.period();
-  contexts_.visit_idle(now, [&](Ctx& idle) { tend(idle, now); });
-  cold_.age(now);
+  visit_idle(now, {});
+  cold_.age(now, Caller::kHoldsNone);
   large_.decay();
   return cold_.totals().warm_bytes != 0;
 }
@@ -214,28 +216,26 @@ void Allocator<C>::look_at_time(Ctx& ctx) noexcept {
   if (HAKMEM_LIKELY(now == ctx.so.seen_period())) return;
   ctx.so.period.store_relaxed(now);  // relaxed: a stamp
   flush_unused(ctx);
-  hot(ctx).purge_at_rest(now, PurgeScope::kInTurns);
-  contexts_.visit_idle(now, [&](Ctx& idle) { tend(idle, now); });
+  hot(ctx).purge_at_rest_in_turns(now);
+  visit_idle(now, {kIdlePerPeriod, kInUsePerPeriod});
   cold_.age(now);
 }
 
+// A page at a time, so that a thread that comes back does not wait.
 template <class C>
-void Allocator<C>::tend(Ctx& idle, std::uint32_t now) noexcept {
-  drain(idle);
-  hot(idle).purge_at_rest(now, PurgeScope::kAll);
-}
-
-// All that a context can do without but for its magazines, whoever works on it. Returns the bytes
-// given back of the pages that it keeps.
-template <class C>
-std::size_t Allocator<C>::give_up_memory(Ctx& ctx) noexcept {
-  drain(ctx);
-  retire_empty_pages(ctx);
-  return hot(ctx).purge_all();
+void Allocator<C>::visit_idle(std::uint32_t now, typename ContextRegistry<C>::Looks looks) noexcept {
+  contexts_.scavenge(looks.idle, [&](Ctx& parked) { drain(parked); });
+  PageCursor at;
+  contexts_.visit_idle(now, looks, [&](Ctx& idle, std::uint32_t step) {
+    if (step == 0) at = {};
+    drain(idle);
+    return hot(idle).purge_next_at_rest(now, at);
+  });
 }
 
 template <class C>
 void Allocator<C>::drain(Ctx& ctx) noexcept {
+  if (HAKMEM_LIKELY(ctx.pending.empty())) return;
   drain_owner_only(arena_, ctx.pending,
                    [&](Page& page, std::uint32_t slot) { give_back(ctx, page, slot); });
 }
@@ -348,10 +348,26 @@ std::size_t Allocator<C>::purge() noexcept {
   const std::size_t before = limit_.held_by(Holder::kPages);
   std::size_t unused = 0;
   salvage(~std::size_t{0});
-  contexts_.visit_all([&](Ctx& ctx) { unused += give_up_memory(ctx); });
+  contexts_.visit_all([&](Ctx& ctx) {
+    drain(ctx);
+    retire_empty_pages(ctx);
+  });
+  if (arena_.exists()) cold_.for_each_lent_page([&](Page& page) { unused += purge_unused(page); });
   const std::size_t after = limit_.held_by(Holder::kPages);
-  const std::size_t small = arena_.exists() ? cold_.trim() : 0;
+  const std::size_t small = arena_.exists() ? cold_.trim(Caller::kHoldsNone) : 0;
   return unused + (before > after ? before - after : 0) + small + v1_.trim() + large_.trim();
+}
+
+// Its owner waits for this page's purge at most. Not of a context in use.
+template <class C>
+std::size_t Allocator<C>::purge_unused(Page& page) noexcept {
+  Ctx* const owner = page.owner.load_relaxed();  // relaxed: looked at again under the lock
+  if (owner == nullptr || !owner->lock.try_lock()) return 0;
+  const bool still_lent = page.owner.load_relaxed() == owner && !owner->lost &&
+                          page.head == arena_.unit_of(page);
+  const std::size_t bytes = still_lent ? hot(*owner).purge_unused(page) : 0;
+  owner->lock.unlock();
+  return bytes;
 }
 
 template <class C>
@@ -381,8 +397,8 @@ void Allocator<C>::fork_prepare(Ctx* mine) noexcept {
   learn_.lock_for_fork();
   policy_.lock_for_fork();
   cold_.lock_for_fork();
-  v1_.lock_for_fork();
-  large_.lock_for_fork();
+  v1_.lock();
+  large_.lock();
 }
 
 template <class C>
@@ -393,8 +409,8 @@ void Allocator<C>::fork_parent() noexcept {
 
 template <class C>
 void Allocator<C>::unlock_heaps_after_fork() noexcept {
-  large_.unlock_after_fork();
-  v1_.unlock_after_fork();
+  large_.unlock();
+  v1_.unlock();
   cold_.unlock_after_fork();
   policy_.unlock_after_fork();
   learn_.unlock_after_fork();
@@ -418,8 +434,15 @@ void Allocator<C>::fork_child(Ctx* mine) noexcept {
     Ctx* const owner = page.owner.load_relaxed();
     if (owner != nullptr) repair_posts(arena_, owner->pending, page);
   });
+  contexts_.call_again_in_child();
   unlock_heaps_after_fork();
   contexts_.unlock_in_child();
+  if (arena_.exists()) {
+    const ColdTotals pages = cold_.totals();
+    limit_.set_held_in_child(Holder::kPages, pages.lent_bytes + pages.warm_bytes);
+  }
+  limit_.set_held_in_child(Holder::kChunks, v1_.bytes_charged());
+  limit_.set_held_in_child(Holder::kMappings, large_.bytes_charged());
   if (mine == nullptr || !C::kMitigations.randomize_slots) return;
   for (std::size_t b = 0; b < Sizes::kBins; ++b) {
     Magazine<C>& magazine = mine->ultra.magazine(BinIndex(static_cast<std::uint8_t>(b)));

@@ -20,6 +20,7 @@ template <class C>
 void* Allocator<C>::allocate_bin(Ctx* ctx, BinIndex bin) noexcept {
   if (ctx == nullptr) return v1_.allocate(bin);
   const LockGuard<C> working(ctx->lock);
+  contexts_.attend(*ctx);
   prepare(*ctx);
   if (HAKMEM_UNLIKELY(ctx->ebbing())) allocating_at_ebb(*ctx);
   const SizeClass size_class(Sizes::info(bin).size_class);
@@ -178,6 +179,7 @@ void Allocator<C>::deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot,
   }
   const LockGuard<C> working(ctx.lock);
   ctx.claiming.store_relaxed(nullptr);  // relaxed: no fork takes place while the lock is held
+  contexts_.attend(ctx);
   prepare(ctx);
   const bool still_mine = page.owner.load_relaxed() == &ctx &&  // relaxed: under the lock
                           page.entries[slot].load_relaxed() == kEntryInMagazine<C>;
@@ -300,7 +302,7 @@ void Allocator<C>::mark_and_post(Ctx* ctx, Page& page, std::uint32_t slot,
   Ctx* const owner = page.owner.load_relaxed();  // relaxed: a page with a live block stays owned
   // It was freed by its owner too, and the page is empty and gone.
   if (HAKMEM_UNLIKELY(owner == nullptr)) report_raced_double_free(page, slot, call.operation);
-  post(arena_, owner->pending, page, slot, head);
+  if (post(arena_, owner->pending, page, slot, head)) contexts_.call(*owner);
 }
 
 // Not in the arena: large, then v1, then nobody's.

@@ -209,6 +209,9 @@ class Auditor {
     Broken broken = laws::kHolds;
     a_.contexts().for_each([&](Ctx& ctx) {
       if (ctx.state == ContextState::kOrphaned || broken != laws::kHolds) return;
+      broken = laws::a3_nobody_is_forgotten(
+          {ctx.pending.head.load_relaxed() == PendingPages<C>::kOutOfView,
+           ctx.called.load_relaxed() != 0, ctx.watched});
       const OwnedByBin owned = owned_pages(ctx);
       for (std::uint32_t b = 0; b < Sizes::kBins && broken == laws::kHolds; ++b) {
         broken = laws::first_broken(size_class(ctx, b, owned[b]), magazine(ctx, b));
@@ -225,7 +228,7 @@ class Auditor {
     const SoClass<C>& cls = ctx.so.classes[bin];
     const std::uint32_t current =
         cls.current == nullptr ? laws::kNone : a_.arena().unit_of(*cls.current);
-    return {current, cls.partial, cls.partial_count, cls.pages};
+    return {current, cls.partial, cls.partial_count, cls.pages, cls.empty_count};
   }
 
   // One walk over the lent pages for all bins of a context.

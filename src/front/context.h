@@ -26,21 +26,32 @@ struct Context {
   SoCtx<C> so{};
   const PolicySnapshot* policy = nullptr;  // the one that `ultra` and `so` are set up for
   std::uint32_t number = 0;                // 0 for the contexts that stand for "none"
+  // Under the registry's lock (context_registry.h).
   ContextState state = ContextState::kUnused;
-  std::uint32_t tended_in = 0;    // decay period in which it was last visited (context_registry.h)
-  std::size_t ebb_bytes = 0;      // flushed, or others' freed, since the last refill
+  bool watched = false;             // on the queue of those that are visited once they are idle
+  Context* next_parked = nullptr;   // or next orphaned
+  Context* next_watched = nullptr;
+  Context* next_sent = nullptr;
+
+  // Under its own lock, as all that follows but for atomics. It is held on each slow path of the
+  // thread, and by whoever works on the context in its stead. What the hot path touches, `ultra`,
+  // is the thread's alone all the same.
+  bool attended = false;          // it will be visited once it is idle
+  bool lost = false;              // its thread was lost in a fork, and nobody has cleaned up yet
   std::uint16_t ebb_left = 0;     // not 0: ebbing, for so many more slow allocations
+  std::size_t ebb_bytes = 0;      // flushed, or others' freed, since the last refill
   std::size_t thinned_bytes = 0;  // given to pages while it ebbs, since these were looked at
   void* fresh_block = nullptr;    // of the last refill, if it was on fresh memory (so_page.h)
-  Context* next_parked = nullptr;  // or next orphaned
   // For the child of a fork: the block whose slot its thread claims and has not put away yet, and
   // the page that it is posting a free to.
   typename C::World::template atomic<void*> claiming{nullptr};
   typename C::World::template atomic<std::uint32_t> posting{SoPage<C>::kNoPage};
-  // Held on each slow path of its thread, and by whoever works on the context in its stead. What
-  // the hot path touches, `ultra`, is the thread's alone all the same.
   Lock<C> lock{};
-  alignas(64) PendingPages<C> pending{};  // pushed to by other threads
+
+  // Written by other threads: frees that they sent, and that somebody is to look at it.
+  alignas(64) PendingPages<C> pending{};
+  typename C::World::template atomic<std::uint32_t> called{0};  // 1: on the registry's stack of such
+  typename C::World::template atomic<Context*> next_called{nullptr};
   alignas(64) ContextStats<C> stats{};
 
   // The program has been freeing, and only freeing, for a while (allocator_cold.h).

@@ -1,7 +1,7 @@
 // The registry of contexts: hands them to threads, takes them back when threads exit.
 //   attach: parked -> active, else unused -> active      park: active -> parked
 //   orphan_all_but: active -> orphaned, in a fork        salvage: orphaned -> parked
-//   scavenge, visit: others work on contexts whose threads do not
+//   scavenge, visit_idle: others work on contexts whose threads do not, as long as there is work
 // Contexts and their magazines lie in a table that is opened context by context.
 #pragma once
 
@@ -11,6 +11,7 @@
 
 #include "base/bits.h"
 #include "front/context.h"
+#include "front/context_queue.h"
 #include "pal/growing_table.h"
 #include "pal/lock.h"
 
@@ -50,6 +51,10 @@ class ContextRegistry {
 
   // Requires: the caller holds the context and has flushed it.
   void park(Ctx& ctx) noexcept {
+    {
+      const LockGuard<C> working(ctx.lock);
+      leave(ctx);
+    }
     const LockGuard<C> guard(lock_);
     park_locked(ctx);
   }
@@ -64,21 +69,69 @@ class ContextRegistry {
     if (first < end) platform_->purge(reinterpret_cast<void*>(first), end - first);
   }
 
-  // Calls work(ctx) for up to `most` parked contexts that have remote frees waiting; does nothing
-  // when another thread is at it.
-  template <class Work>
-  void scavenge(std::size_t most, Work&& work) noexcept {
-    if (!lock_.try_lock()) return;
-    std::size_t worked = 0;
-    for (Ctx* ctx = parked_; ctx != nullptr && worked < most; ctx = ctx->next_parked) {
-      if (ctx->pending.empty()) continue;
-      work(*ctx);
-      ++worked;
+  // ---- who is looked at by others: a parked context when it was sent something, any context once
+  // its thread has been on no slow path for a while. Whoever holds a context's lock never waits for
+  // the registry's, and nobody works on a context with the registry's held.
+
+  // Requires: the caller holds the context's lock, for its thread, which uses its pages.
+  void attend(Ctx& ctx) noexcept {
+    if (HAKMEM_LIKELY(ctx.attended)) return;
+    ctx.attended = true;
+    call(ctx);
+  }
+  // Any thread: something was posted to a context that nobody had in view.
+  void call(Ctx& ctx) noexcept { called_.call(ctx); }
+
+  // Drains for up to `most` parked contexts that were sent something, by drain(ctx), with their lock
+  // held; does nothing when another thread is at it.
+  template <class Drain>
+  void scavenge(std::size_t most, Drain&& drain) noexcept {
+    for (; most != 0; --most) {
+      Ctx* const ctx = take_sent();
+      if (ctx == nullptr) return;
+      if (!ctx->lock.try_lock()) {
+        call(*ctx);
+        continue;
+      }
+      drain(*ctx);
+      leave(*ctx);
+      ctx->lock.unlock();
     }
-    lock_.unlock();
   }
 
-  // The same for up to `most` orphaned contexts, which are parked then. `work` flushes them.
+  // How many contexts one visit may find idle, and in use.
+  struct Looks {
+    std::uint32_t idle = ~std::uint32_t{0};
+    std::uint32_t in_use = ~std::uint32_t{0};
+  };
+  // Works on each context whose thread has ended or has been on no slow path in decay period `now`
+  // and the one before, by step(ctx, n) for n = 0, 1, … until that is false: its lock is held
+  // during a step, and let go of in between. Once is enough, until something is sent to it or its
+  // thread comes back. Does nothing when another thread is at it, and leaves out a context in use.
+  template <class Step>
+  void visit_idle(std::uint32_t now, Looks looks, Step&& step) noexcept {
+    if (!lock_.try_lock()) return;
+    collect();
+    std::uint32_t most = watched_.size();
+    lock_.unlock();
+    while (Ctx* const idle = take_idle(now, looks, most)) {
+      if (!visit(*idle, now, step)) call(*idle);
+    }
+  }
+  // Calls work(ctx), with its lock held, for every context but those in use.
+  template <class Work>
+  void visit_all(Work&& work) noexcept {
+    for_each([&](Ctx& ctx) {
+      if (!ctx.lock.try_lock()) return;
+      if (!ctx.lost) {
+        work(ctx);
+        leave(ctx);
+      }
+      ctx.lock.unlock();
+    });
+  }
+
+  // Calls work(ctx), with its lock held, for up to `most` orphaned contexts, which are parked then.
   template <class Work>
   void salvage(std::size_t most, Work&& work) noexcept {
     if (HAKMEM_LIKELY(orphans_.load_relaxed() == 0)) return;  // relaxed: a hint, and a count
@@ -87,27 +140,17 @@ class ContextRegistry {
       Ctx& ctx = *orphaned_;
       orphaned_ = ctx.next_parked;
       orphans_.store_relaxed(orphans_.load_relaxed() - 1);
-      work(ctx);
+      {
+        const LockGuard<C> working(ctx.lock);
+        work(ctx);
+        ctx.lost = false;
+        leave(ctx);
+        ctx.attended = true;
+      }
       park_locked(ctx);
+      call(ctx);
     }
     lock_.unlock();
-  }
-
-  // Calls work(ctx), with its lock held, for every context whose thread has ended or has not been
-  // on a slow path in decay period `now` and the one before. Once is enough, until something is
-  // sent to it. Does nothing when another thread is at it, and leaves out a context in use.
-  template <class Work>
-  void visit_idle(std::uint32_t now, Work&& work) noexcept {
-    visit_if([&](const Ctx& ctx) { return needs_visit(ctx, now); },
-             [&](Ctx& ctx) {
-               work(ctx);
-               ctx.tended_in = now;
-             });
-  }
-  // The same for every context.
-  template <class Work>
-  void visit_all(Work&& work) noexcept {
-    visit_if([](const Ctx&) { return true; }, work);
   }
 
   // Calls visit(ctx) for every context that was ever used.
@@ -120,21 +163,7 @@ class ContextRegistry {
   // Bytes of the contexts that were ever used and of their magazines.
   std::size_t bytes_used() const noexcept { return created_.load_relaxed() * kStride; }  // a count
 
-  // In the child of a fork: the threads of all other contexts are gone, and none was on a slow
-  // path.
-  void orphan_all_but(Ctx* mine) noexcept HAKMEM_UNCHECKED {
-    for_each([&](Ctx& ctx) HAKMEM_UNCHECKED {
-      ctx.lock.reset_in_child();
-      if (ctx.state != ContextState::kActive || &ctx == mine) return;
-      ctx.state = ContextState::kOrphaned;
-      ctx.next_parked = orphaned_;
-      orphaned_ = &ctx;
-      orphans_.store_relaxed(orphans_.load_relaxed() + 1);
-    });
-  }
-
-  // With the registry all contexts in use, but for the caller's own: nobody works on that
-  // meanwhile. Whoever holds a context's lock never waits for the registry's.
+  // With the registry all contexts, but for the caller's own: nobody works on that meanwhile.
   void lock_for_fork(Ctx* mine) noexcept HAKMEM_UNCHECKED {
     lock_.lock();
     forking_ = mine;
@@ -144,13 +173,41 @@ class ContextRegistry {
     for_each_locked_by_fork([](Ctx& ctx) HAKMEM_UNCHECKED { ctx.lock.unlock(); });
     lock_.unlock();
   }
+
+  // In the child: the threads of all other contexts are gone, and none was on a slow path with its
+  // lock held. One may have had a context in hand to call or visit it.
+  void orphan_all_but(Ctx* mine) noexcept HAKMEM_UNCHECKED {
+    called_.forget_all_in_child();
+    sent_ = {};
+    orphaned_ = nullptr;
+    orphans_.store_relaxed(0);
+    for_each([&](Ctx& ctx) HAKMEM_UNCHECKED {
+      ctx.lock.reset_in_child();
+      if (ctx.state == ContextState::kActive && &ctx != mine) {
+        ctx.state = ContextState::kOrphaned;
+        ctx.lost = true;
+      }
+      if (ctx.state != ContextState::kOrphaned) return;
+      ctx.next_parked = orphaned_;
+      orphaned_ = &ctx;
+      orphans_.store_relaxed(orphans_.load_relaxed() + 1);
+    });
+  }
+  // After that, and when no free is half sent any more.
+  void call_again_in_child() noexcept HAKMEM_UNCHECKED {
+    for_each([&](Ctx& ctx) {
+      const bool was_called = ctx.called.exchange_relaxed(0) != 0;
+      if (ctx.state == ContextState::kOrphaned) return;
+      if (was_called || !ctx.pending.empty() || (ctx.attended && !ctx.watched)) call(ctx);
+    });
+  }
   void unlock_in_child() noexcept HAKMEM_UNCHECKED { lock_.unlock(); }
 
  private:
   template <class Visit>
   void for_each_locked_by_fork(Visit&& visit) noexcept HAKMEM_UNCHECKED {
     for_each([&](Ctx& ctx) HAKMEM_UNCHECKED {
-      if (ctx.state == ContextState::kActive && &ctx != forking_) visit(ctx);
+      if (&ctx != forking_) visit(ctx);
     });
   }
   void park_locked(Ctx& ctx) noexcept HAKMEM_REQUIRES(lock_) {
@@ -165,24 +222,74 @@ class ContextRegistry {
   static constexpr std::size_t kStride =
       (kStorageOffset + C::Sizes::kMagazineEntries * sizeof(MagazinePlace<C>) + 4095) / 4096 * 4096;
 
-  template <class Wanted, class Work>
-  void visit_if(Wanted&& wanted, Work&& work) noexcept HAKMEM_UNCHECKED {
-    if (!lock_.try_lock()) return;
-    for_each([&](Ctx& ctx) {
-      if (ctx.state == ContextState::kOrphaned || !wanted(ctx) || !ctx.lock.try_lock()) return;
-      work(ctx);
-      ctx.lock.unlock();
+  // Those that were called: a parked one to be drained soon, any other to be seen once it is idle.
+  void collect() noexcept HAKMEM_REQUIRES(lock_) {
+    called_.take_all([this](Ctx& ctx) HAKMEM_UNCHECKED {
+      const bool sent = ctx.state == ContextState::kParked && !ctx.pending.empty();
+      if (!sent) return watch(ctx);
+      if (ctx.called.exchange_release(1) == 0) sent_.push_back(ctx);  // X3; else on the stack anew
     });
+  }
+  void watch(Ctx& ctx) noexcept HAKMEM_REQUIRES(lock_) {
+    if (ctx.watched || ctx.state == ContextState::kOrphaned) return;
+    ctx.watched = true;
+    watched_.push_back(ctx);
+  }
+  // What is drained leaves pages at rest, to be seen to later.
+  Ctx* take_sent() noexcept HAKMEM_UNCHECKED {
+    if (!lock_.try_lock()) return nullptr;
+    collect();
+    Ctx* ctx = sent_.pop_front();
+    for (; ctx != nullptr; ctx = sent_.pop_front()) {
+      ctx->called.exchange_acquire(0);  // X3
+      watch(*ctx);
+      if (ctx->state == ContextState::kParked) break;  // else the thread that has it now did it
+    }
     lock_.unlock();
+    return ctx;
+  }
+  // The next idle one, which is then in nobody's view but the caller's; nullptr: none, or enough
+  // for once. `most`: contexts still to be looked at.
+  Ctx* take_idle(std::uint32_t now, Looks& looks, std::uint32_t& most) noexcept HAKMEM_UNCHECKED {
+    if (!lock_.try_lock()) return nullptr;
+    Ctx* found = nullptr;
+    while (found == nullptr && most != 0 && looks.idle != 0 && looks.in_use != 0) {
+      Ctx* const ctx = watched_.pop_front();
+      if (ctx == nullptr) break;
+      --most;
+      ctx->watched = false;
+      if (ctx->state == ContextState::kOrphaned) continue;
+      if (is_idle(*ctx, now)) {
+        --looks.idle;
+        found = ctx;
+      } else {
+        --looks.in_use;
+        watch(*ctx);
+      }
+    }
+    lock_.unlock();
+    return found;
+  }
+  // False when it is not done with: in use, or sent something meanwhile.
+  template <class Step>
+  bool visit(Ctx& ctx, std::uint32_t now, Step& step) noexcept HAKMEM_UNCHECKED {
+    for (std::uint32_t n = 0;; ++n) {
+      if (!ctx.lock.try_lock()) return false;
+      const bool more = step(ctx, n);
+      const bool idle = is_idle(ctx, now);
+      if (!more && idle) ctx.attended = false;
+      if (!more && idle) leave(ctx);
+      ctx.lock.unlock();
+      if (!more || !idle) return idle;
+    }
+  }
+  // Requires: the caller holds the context's lock, and has drained what was sent to it.
+  void leave(Ctx& ctx) noexcept {
+    if (!ctx.pending.leave_out_of_view()) call(ctx);
   }
   // Another thread's `period` may be ahead of the caller's.
-  static bool needs_visit(const Ctx& ctx, std::uint32_t now) noexcept {
-    constexpr auto since = [](std::uint32_t later, std::uint32_t earlier) noexcept {
-      return static_cast<std::int32_t>(later - earlier);
-    };
-    const std::uint32_t used_in = ctx.so.seen_period();
-    if (ctx.state == ContextState::kActive && since(now, used_in) < 2) return false;
-    return !ctx.pending.empty() || since(ctx.tended_in, used_in) < 2;
+  static bool is_idle(const Ctx& ctx, std::uint32_t now) noexcept {
+    return static_cast<std::int32_t>(now - ctx.so.seen_period()) >= 2;
   }
 
   Ctx& at(std::uint32_t i) noexcept {
@@ -214,6 +321,9 @@ class ContextRegistry {
   Ctx* parked_ HAKMEM_GUARDED_BY(lock_) = nullptr;
   typename C::World::template atomic<std::uint32_t> parked_count_{0};
   Ctx* orphaned_ HAKMEM_GUARDED_BY(lock_) = nullptr;
+  CalledContexts<C> called_;
+  ContextQueue<C, &Ctx::next_sent> sent_ HAKMEM_GUARDED_BY(lock_);  // parked, and sent something
+  ContextQueue<C, &Ctx::next_watched> watched_ HAKMEM_GUARDED_BY(lock_);
   Ctx* forking_ HAKMEM_GUARDED_BY(lock_) = nullptr;  // of the thread between prepare and after
 };
 

@@ -1,16 +1,17 @@
 // survey: what the allocator holds of the system's memory, and how much of that the program holds
 // of it, in the terms of docs/STATS.md. Walks every page that is out: not for hot paths.
 //
-// Holds the locks of cold, v1 and large together, so that the numbers belong to one moment; what
-// other threads do meanwhile without a lock (their own magazines and pages) may be seen or not.
-// When nothing else runs the numbers are exact. With Patience::kNone it never waits, so that it may
-// be called wherever a thread was interrupted.
+// Holds a lock for one superslab's pages at a time, so that nobody waits for long: the numbers of a
+// superslab, of v1 and of large belong to one moment each, and what other threads do meanwhile may
+// be seen or not. When nothing else runs the numbers are exact. With Patience::kNone it never waits,
+// so that it may be called wherever a thread was interrupted.
 //
 //   allocated <= active <= resident <= mapped + metadata      law M1 (laws/heap_laws.h)
 //
 // Tests: tests/unit/survey_test.cc; models/lockstep.h compares `allocated` with the model's blocks.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 
 #include "base/attributes.h"
@@ -53,55 +54,60 @@ class Surveyor {
 
   // False, and nothing told, when it had to wait and may not.
   bool run(Patience patience, Survey& found) noexcept {
-    if (!lock_all(patience)) return false;
-    found = {};
-    add_v3(found);
-    add_v1(found, a_.v1().tally_locked());
-    add_large(found, a_.large().tally_locked());
-    unlock_all();
-    found.metadata +=
-        sizeof(Allocator<C>) + a_.contexts().bytes_used() + a_.policies().bytes_mapped();
-    if constexpr (!C::kMitigations.check_frees) leave_out_magazines(found);
+    Survey s;
+    bool told = locked(a_.v1(), patience, [&] { add_v1(s, a_.v1().tally_locked()); }) &&
+                locked(a_.large(), patience, [&] { add_large(s, a_.large().tally_locked()); });
+    s.retained = a_.arena().bytes();
+    bool more = a_.arena().exists();
+    for (std::uint32_t i = 0; told && more; ++i) {
+      told = locked(a_.cold(), patience, [&]() HAKMEM_UNCHECKED {
+        more = i < a_.cold().superslabs_used_locked();
+        if (more) add_superslab(s, SlabIndex(i));
+      });
+    }
+    if (!told) return false;
+    s.metadata += sizeof(Allocator<C>) + a_.contexts().bytes_used() + a_.policies().bytes_mapped();
+    if constexpr (!C::kMitigations.check_frees) leave_out_magazines(s);
+    found = s;
     return true;
   }
 
  private:
   using Sizes = typename C::Sizes;
 
-  // In the order of fork_prepare.
-  bool lock_all(Patience patience) noexcept HAKMEM_UNCHECKED {
+  // Whether `work` could be done, with the heap's lock held.
+  template <class Heap, class Work>
+  static bool locked(Heap& heap, Patience patience, Work&& work) noexcept HAKMEM_UNCHECKED {
     if (patience == Patience::kWaits) {
-      a_.cold().lock_for_fork();
-      a_.v1().lock_for_fork();
-      a_.large().lock_for_fork();
-      return true;
+      heap.lock();
+    } else if (!heap.try_lock()) {
+      return false;
     }
-    if (!a_.cold().try_lock()) return false;
-    if (a_.v1().try_lock()) {
-      if (a_.large().try_lock()) return true;
-      a_.v1().unlock_after_fork();
-    }
-    a_.cold().unlock_after_fork();
-    return false;
-  }
-  void unlock_all() noexcept HAKMEM_UNCHECKED {
-    a_.large().unlock_after_fork();
-    a_.v1().unlock_after_fork();
-    a_.cold().unlock_after_fork();
+    work();
+    heap.unlock();
+    return true;
   }
 
-  void add_v3(Survey& s) noexcept HAKMEM_UNCHECKED {
-    const ColdTotals totals = a_.cold().totals_locked();
-    s.small_mapped += totals.committed_bytes;
+  void add_superslab(Survey& s, SlabIndex i) noexcept HAKMEM_UNCHECKED {
+    const Superslab& slab = a_.cold().superslab_locked(i);
+    if (slab.tier == Tier::kUnused) return;  // the system has not given it yet
+    const BinInfo& info = Sizes::info(BinIndex(slab.bin));
+    const std::size_t page_bytes = std::size_t{1} << info.page_shift;
+    const auto pages = [&](std::uint32_t set) {
+      return static_cast<std::size_t>(std::popcount(set)) * page_bytes;
+    };
+    const std::uint32_t all = slab.pages == 32 ? ~0u : (1u << slab.pages) - 1;
+    s.small_mapped += Sizes::kSuperslabBytes;
+    s.retained -= Sizes::kSuperslabBytes;
+    s.metadata += kRecordsPerSuperslab;
+    s.small_idle += pages(slab.warm_pages);
     // A huge page may back free neighbours of a page that is out.
-    s.small_resident += a_.cold().options().asks_for_huge() ? totals.committed_bytes
-                                                            : totals.lent_bytes + totals.warm_bytes;
-    s.small_idle += totals.warm_bytes;
-    s.retained += a_.arena().bytes() - totals.committed_bytes;
-    s.metadata += totals.committed_bytes / Sizes::kSuperslabBytes * kRecordsPerSuperslab;
-    a_.cold().for_each_lent_page_locked([&](BinIndex bin, const auto* entries, std::size_t purged) {
+    s.small_resident += a_.cold().options().asks_for_huge()
+                            ? Sizes::kSuperslabBytes
+                            : pages((all & ~slab.free_pages) | slab.warm_pages);
+    a_.cold().for_each_lent_page_locked(i, [&](const auto* entries, std::size_t purged) {
       s.small_resident -= purged;
-      add_page(s, Sizes::info(bin), entries, purged);
+      add_page(s, info, entries, purged);
     });
   }
 

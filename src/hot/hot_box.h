@@ -23,9 +23,13 @@ namespace hakmem {
 
 enum class TakePath : std::uint8_t { kCurrent, kPartial, kRefill, kNone };
 enum class GivePath : std::uint8_t { kCurrent, kPartial, kRetire };
-// Of a context in use, long lists are looked at in turns, so that no call of the program takes
-// long.
-enum class PurgeScope : std::uint8_t { kInTurns, kAll };
+
+// Where a walk over a context's pages goes on after the context's lock was let go of.
+struct PageCursor {
+  std::uint32_t bin = 0;
+  std::uint32_t unit = 0;
+  bool in_bin = false;  // `unit` is the next partial page
+};
 
 template <class C, class Cold>
   requires ColdInterface<Cold, C>
@@ -86,16 +90,37 @@ class HotBox {
   }
 
   // Gives back the memory that no block lies on, of pages that nothing was taken from in decay
-  // period `now` and the one before; of every page, or of bins with many in turns.
-  void purge_at_rest(std::uint32_t now, PurgeScope scope) noexcept {
+  // period `now` and the one before. Of a context in use: bins with many pages are looked at in
+  // turns, so that no call of the program takes long.
+  void purge_at_rest_in_turns(std::uint32_t now) noexcept {
     std::uint32_t turn = now;
     for (SoClass<C>& cls : ctx_.classes) {
       const std::uint32_t turns = 1 + cls.partial_count / C::Geometry::kRestPages;
-      if (scope == PurgeScope::kInTurns && turn++ % turns != 0) continue;
+      if (turn++ % turns != 0) continue;
       for_each_with_free_slot(cls, [&](Page& page) {
         if (now - page.taken_in >= 2) purge_if_changed(page, kWorthALook);
       });
     }
+  }
+  // The same of an idle context, of the next page from `at` on for which there was something to do.
+  // False: of none, the walk is at its end. What was on the lists when it began is looked at, unless
+  // others have moved it since.
+  bool purge_next_at_rest(std::uint32_t now, PageCursor& at) noexcept {
+    for (; at.bin < C::Sizes::kBins; ++at.bin, at.in_bin = false) {
+      SoClass<C>& cls = ctx_.classes[at.bin];
+      if (!at.in_bin) {
+        at.in_bin = true;
+        at.unit = cls.partial;
+        if (cls.current != nullptr && purge_if_at_rest(*cls.current, now)) return true;
+      }
+      while (at.unit != Page::kNoPage) {
+        Page& page = arena_.page(at.unit);
+        if (!is_partial(cls, page, at)) break;
+        at.unit = page.next;
+        if (purge_if_at_rest(page, now)) return true;
+      }
+    }
+    return false;
   }
   // The same of every page that has lost a good part of its blocks, at rest or not.
   void purge_thinned() noexcept {
@@ -103,15 +128,8 @@ class HotBox {
       for_each_with_free_slot(cls, [&](Page& page) { purge_if_changed(page, kWorthALook); });
     }
   }
-  // The same of every page, at rest or not. Returns the bytes given back.
-  std::size_t purge_all() noexcept {
-    std::size_t bytes = 0;
-    for (SoClass<C>& cls : ctx_.classes) {
-      for_each_with_free_slot(cls,
-                              [&](Page& page) { bytes += purge_if_changed(page, kAnyChange); });
-    }
-    return bytes;
-  }
+  // The same of one page, at rest or not. Returns the bytes given back.
+  std::size_t purge_unused(Page& page) noexcept { return purge_if_changed(page, kAnyChange); }
 
  private:
   Source choose_page(BinIndex bin) noexcept {
@@ -124,6 +142,7 @@ class HotBox {
     if (cls.partial != Page::kNoPage) {
       Page& page = arena_.page(cls.partial);
       unlink_partial(cls, page);
+      if (page.used == 0) --cls.empty_count;
       make_current(cls, page);
       return {&page, TakePath::kPartial};
     }
@@ -148,11 +167,26 @@ class HotBox {
   // that it had then: all of its slots have to be looked at, so each block pays for a few looks
   // only.
   std::size_t purge_if_changed(Page& page, std::uint32_t part) noexcept {
-    if (!page.has_free_slot()) return 0;
-    const std::uint32_t before = page.used_at_purge;
-    if (before != Page::kNever && before - page.used <= before / part) return 0;
+    if (!has_changed(page, part)) return 0;
     page.used_at_purge = page.used;
     return cold_.purge_unused(page);
+  }
+  static bool has_changed(const Page& page, std::uint32_t part) noexcept {
+    if (!page.has_free_slot()) return false;
+    const std::uint32_t before = page.used_at_purge;
+    return before == Page::kNever || before - page.used > before / part;
+  }
+  // Whether it was looked at.
+  bool purge_if_at_rest(Page& page, std::uint32_t now) noexcept {
+    if (now - page.taken_in < 2 || !has_changed(page, kWorthALook)) return false;
+    purge_if_changed(page, kWorthALook);
+    return true;
+  }
+  // Whether the cursor's page is what it was when the cursor came there. A record that is not this
+  // context's may be written to at this moment: nothing of it is read.
+  bool is_partial(const SoClass<C>& cls, const Page& page, const PageCursor& at) const noexcept {
+    return page.owner.load_relaxed() == cls.owner.context &&  // relaxed: under the lock
+           page.head == at.unit && page.bin == at.bin && page.flags == PageFlag::kPartial;
   }
 
   // The current page may have none. Requires: `work` leaves the lists alone.
@@ -164,14 +198,17 @@ class HotBox {
     }
   }
 
-  // Empty pages of the partial list go back, until no more than `keep` pages are on it.
+  // Empty pages of the partial list go back, until no more than `keep` pages are on it. The list is
+  // walked only where there are some.
   template <class Retiring>
   void retire_listed(SoClass<C>& cls, std::uint32_t keep, Retiring& retiring) noexcept {
-    for (std::uint32_t unit = cls.partial; unit != Page::kNoPage && cls.partial_count > keep;) {
+    for (std::uint32_t unit = cls.partial;
+         unit != Page::kNoPage && cls.empty_count != 0 && cls.partial_count > keep;) {
       Page& page = arena_.page(unit);
       unit = page.next;
       if (page.used != 0) continue;
       unlink_partial(cls, page);
+      --cls.empty_count;
       retiring(page);
       retire(cls, page);
     }
@@ -203,6 +240,7 @@ class HotBox {
     const std::uint32_t others = cls.partial_count - (listed ? 1 : 0);
     if (others < cls.max_partial) {
       if (!listed) link_partial(cls, page);
+      ++cls.empty_count;
       return GivePath::kPartial;
     }
     if (listed) unlink_partial(cls, page);

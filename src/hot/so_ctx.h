@@ -17,6 +17,7 @@ struct SoClass {
   SoPage<C>* current = nullptr;                // allocations come from here
   std::uint32_t partial = SoPage<C>::kNoPage;  // head unit of the first partial page
   std::uint32_t partial_count = 0;
+  std::uint32_t empty_count = 0;  // of these, with no block out
   std::uint32_t max_partial = 0;  // beyond it an empty page is retired
   std::uint32_t pages = 0;        // owned in total, full ones included
   std::uint32_t used_in = 0;      // decay period in which the magazine was last refilled or flushed

@@ -147,7 +147,7 @@ class LargeHeap {
     return map_.free_bytes() + map_.live_bytes();
   }
 
-  // For a survey (front/survey.h), between try_lock or lock_for_fork and unlock_after_fork.
+  // For a survey (front/survey.h), between try_lock or lock, and unlock.
   bool try_lock() noexcept HAKMEM_UNCHECKED { return lock_.try_lock(); }
   LargeTally tally_locked() noexcept HAKMEM_UNCHECKED {
     return {map_.live_count(), map_.live_bytes(), map_.bytes(), map_.free_bytes(),
@@ -155,9 +155,8 @@ class LargeHeap {
   }
 
   // Around fork(): the parent holds the lock, so that the child gets a consistent heap.
-  void lock_for_fork() noexcept HAKMEM_UNCHECKED { lock_.lock(); }
-  void unlock_after_fork() noexcept HAKMEM_UNCHECKED { lock_.unlock(); }
-  void reset_in_child() noexcept { lock_.reset_in_child(); }
+  void lock() noexcept HAKMEM_UNCHECKED { lock_.lock(); }
+  void unlock() noexcept HAKMEM_UNCHECKED { lock_.unlock(); }
 
  private:
   static constexpr std::size_t kRemembered = 64;  // starts that no extent has any more

@@ -4,6 +4,8 @@
 //       flavours with checks, as many slots are CACHED as there are places in use in magazines
 //   A2  what the memory limit was charged by each heap is what that heap holds, and the total is
 //       their sum
+//   A3  whatever is sent to a context will be looked at: somebody has it in view, or the next free
+//       that is sent to it calls for somebody
 //   M1  allocated <= active <= resident <= mapped + metadata (docs/STATS.md)
 #pragma once
 
@@ -50,6 +52,16 @@ struct ChargesView {
 constexpr Broken a2_what_is_held_is_charged(const ChargesView& v) noexcept {
   const std::size_t sum = v.held[0] + v.held[1] + v.held[2];
   return law("A2", v.charged == v.held && v.total == sum);
+}
+
+struct AttentionView {
+  bool out_of_view = true;  // nothing was sent, and the next to send something calls
+  bool called = false;
+  bool watched = false;
+};
+
+constexpr Broken a3_nobody_is_forgotten(const AttentionView& v) noexcept {
+  return law("A3", v.out_of_view || v.called || v.watched);
 }
 
 // Bytes.

@@ -5,7 +5,8 @@
 //   H2  the current page is owned and flagged CURRENT
 //   H3  every owned page is where its flag says: CURRENT is the current one; PARTIAL has a free
 //       slot; FULL has none, and is linked to nothing; no owned page is RETIRED
-//   H4  the owned pages are as many as the class believes, and each is current, partial or full
+//   H4  the owned pages are as many as the class believes, and each is current, partial or full;
+//       as many of the partial ones are empty
 #pragma once
 
 #include <cstdint>
@@ -33,6 +34,7 @@ struct ClassView {
   std::uint32_t partial = kNone;  // number of the first partial page
   std::uint32_t partial_count = 0;
   std::uint32_t pages = 0;  // owned, as the class believes
+  std::uint32_t empty = 0;  // partial ones with no block out, as the class believes
 };
 
 // What a walk over all pages that name the class as their owner found.
@@ -40,11 +42,13 @@ struct OwnedCounts {
   std::uint32_t current = 0;
   std::uint32_t partial = 0;
   std::uint32_t full = 0;
+  std::uint32_t empty = 0;
 
   constexpr void add(const OwnedPage& page) noexcept {
     current += page.flag == PageFlag::kCurrent ? 1u : 0u;
     partial += page.flag == PageFlag::kPartial ? 1u : 0u;
     full += page.flag == PageFlag::kFull ? 1u : 0u;
+    empty += page.flag == PageFlag::kPartial && page.used == 0 ? 1u : 0u;
   }
 };
 
@@ -88,7 +92,7 @@ constexpr Broken h3_page_is_where_it_says(const ClassView& cls, std::uint32_t nu
 
 constexpr Broken h4_pages_add_up(const ClassView& cls, const OwnedCounts& found) noexcept {
   return law("H4", found.current == (cls.current == kNone ? 0u : 1u) &&
-                       found.partial == cls.partial_count &&
+                       found.partial == cls.partial_count && found.empty == cls.empty &&
                        found.current + found.partial + found.full == cls.pages);
 }
 

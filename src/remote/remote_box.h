@@ -6,6 +6,7 @@
 //   2 push the slot on the page's stack         remote stack by exchange
 //   3 stack was empty: push the page on       3 hand each slot to the caller
 //     the owner's pending stack
+//   4 nobody has that in view: say so
 //
 // Whole stacks are taken at once, so there is no ABA, and work is bounded by the slots of a page.
 // Edges: R1 block contents: post's release on remote_head -> drain's acquire.
@@ -23,12 +24,23 @@
 namespace hakmem {
 
 // The stack of pages that hold remote frees for one context. A page is on it at most once: only
-// the post that finds the page's remote stack empty puts it there.
+// the post that finds the page's remote stack empty puts it there. Empty it says whether somebody
+// will look at it all the same, its thread or a visitor, or the next post has to call for one.
 template <class C>
 struct PendingPages {
-  typename C::World::template atomic<std::uint32_t> head{SoPage<C>::kNoPage};
+  static constexpr std::uint32_t kInView = SoPage<C>::kNoPage;
+  static constexpr std::uint32_t kOutOfView = kInView - 1;
 
-  bool empty() const noexcept { return head.load_relaxed() == SoPage<C>::kNoPage; }
+  typename C::World::template atomic<std::uint32_t> head{kOutOfView};
+
+  static constexpr bool is_empty(std::uint32_t first) noexcept { return first >= kOutOfView; }
+  bool empty() const noexcept { return is_empty(head.load_relaxed()); }  // relaxed: a hint
+  // False when something has been posted since the last drain, which then wants another.
+  bool leave_out_of_view() noexcept {
+    std::uint32_t first = kInView;
+    // relaxed: whoever posts finds the one or the other
+    return head.cas_relaxed(first, kOutOfView) || first == kOutOfView;
+  }
 };
 
 // Links a slot that is REMOTE(before) to another head. By cas, so that an owner's free that raced
@@ -64,22 +76,25 @@ bool mark_remote(SoPage<C>& page, std::uint32_t slot, std::uint32_t* head) noexc
   }
 }
 
-// Requires: mark_remote(page, slot, &head) succeeded. `pending` is that of the page's owner.
+// Requires: mark_remote(page, slot, &head) succeeded. `pending` is that of the page's owner. Returns
+// whether its owner has to be called: nobody had it in view.
 template <class C>
-void post(const Arena<C>& arena, PendingPages<C>& pending, SoPage<C>& page, std::uint32_t slot,
+bool post(const Arena<C>& arena, PendingPages<C>& pending, SoPage<C>& page, std::uint32_t slot,
           std::uint32_t head) noexcept {
   for (std::uint32_t linked = head;
        !page.remote_head.cas_weak_release_relaxed(head, slot);) {  // R1
     relink_remote(page, slot, linked, head);
     linked = head;
   }
-  if (head != kNoSlot) return;
+  if (head != kNoSlot) return false;
 
   const std::uint32_t unit = arena.unit_of(page);
   std::uint32_t first = pending.head.load_relaxed();  // relaxed: the cas decides
   do {
-    page.next_pending.store_relaxed(first);  // relaxed: published by the release below (R2)
+    // relaxed: published by the release below (R2)
+    page.next_pending.store_relaxed(PendingPages<C>::is_empty(first) ? SoPage<C>::kNoPage : first);
   } while (!pending.head.cas_weak_release_relaxed(first, unit));  // R2
+  return first == PendingPages<C>::kOutOfView;
 }
 
 // In the child of a fork, before anybody else runs: the thread that posted to this page is gone,
@@ -96,7 +111,8 @@ void repair_posts(const Arena<C>& arena, PendingPages<C>& pending, SoPage<C>& pa
   }
   page.remote_head.store_relaxed(head);
   if (head == kNoSlot) return;
-  const std::uint32_t first = pending.head.load_relaxed();
+  const std::uint32_t found = pending.head.load_relaxed();
+  const std::uint32_t first = PendingPages<C>::is_empty(found) ? SoPage<C>::kNoPage : found;
   for (std::uint32_t unit = first; unit != SoPage<C>::kNoPage;) {
     if (unit == arena.unit_of(page)) return;
     unit = arena.page(unit).next_pending.load_relaxed();
@@ -108,8 +124,8 @@ void repair_posts(const Arena<C>& arena, PendingPages<C>& pending, SoPage<C>& pa
 // Hands every slot that was posted so far to `give(page, slot)`. Owner only.
 template <class C, class Give>
 void drain_owner_only(const Arena<C>& arena, PendingPages<C>& pending, Give&& give) noexcept {
-  std::uint32_t unit = pending.head.exchange_acquire(SoPage<C>::kNoPage);  // R2
-  while (unit != SoPage<C>::kNoPage) {
+  std::uint32_t unit = pending.head.exchange_acquire(PendingPages<C>::kInView);  // R2
+  while (!PendingPages<C>::is_empty(unit)) {
     SoPage<C>& page = arena.page(unit);
     // Before the stack is taken: after it, a new post may put the page on `pending` again.
     unit = page.next_pending.load_relaxed();                          // relaxed: R2

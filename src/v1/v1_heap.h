@@ -120,7 +120,7 @@ class V1Heap {
     return (tiny_.chunks() + pool_.chunks()) * Layout<C>::kChunkBytes;
   }
 
-  // For a survey (front/survey.h), between try_lock or lock_for_fork and unlock_after_fork.
+  // For a survey (front/survey.h), between try_lock or lock, and unlock.
   bool try_lock() noexcept HAKMEM_UNCHECKED { return lock_.try_lock(); }
   V1Tally tally_locked() noexcept HAKMEM_UNCHECKED {
     V1Tally tally;
@@ -130,9 +130,8 @@ class V1Heap {
   }
 
   // Around fork(): the parent holds the lock, so that the child gets a consistent heap.
-  void lock_for_fork() noexcept HAKMEM_UNCHECKED { lock_.lock(); }
-  void unlock_after_fork() noexcept HAKMEM_UNCHECKED { lock_.unlock(); }
-  void reset_in_child() noexcept { lock_.reset_in_child(); }
+  void lock() noexcept HAKMEM_UNCHECKED { lock_.lock(); }
+  void unlock() noexcept HAKMEM_UNCHECKED { lock_.unlock(); }
 
  private:
   enum class Owner : std::uint8_t { kTiny, kPool };

@@ -89,13 +89,11 @@ TEST(ColdVisit, NamesEveryLentPageAndNoOther) {
   for (std::size_t i = 8; i < kFullPages; ++i) due.insert(pages[i]->entries);
   for (const auto* page : others) due.insert(page->entries);
   std::size_t visits = 0, of_300 = 0;
-  box.cold.lock_for_fork();
-  box.cold.for_each_lent_page_locked([&](BinIndex bin, const auto* entries, std::size_t) {
-    seen.insert(entries);
+  box.cold.for_each_lent_page([&](const SoPage<EarlyFull>& page) {
+    seen.insert(page.entries);
     ++visits;
-    of_300 += bin == bin_of<EarlyFull>(300) ? 1 : 0;
+    of_300 += page.bin == bin_of<EarlyFull>(300).value() ? 1 : 0;
   });
-  box.cold.unlock_after_fork();
   EXPECT_EQ(seen, due);
   EXPECT_EQ(visits, due.size());
   EXPECT_EQ(of_300, others.size());
@@ -131,9 +129,7 @@ TEST(ColdPurge, SuperslabsNotInUseAreNotLookedAt) {
   EXPECT_EQ(box.cold.trim(), kFullPage);
   EXPECT_EQ(unused.warm_pages, 1u);
   int visits = 0;
-  box.cold.lock_for_fork();
-  box.cold.for_each_lent_page_locked([&](BinIndex, const auto*, std::size_t) { ++visits; });
-  box.cold.unlock_after_fork();
+  box.cold.for_each_lent_page([&](const auto&) { ++visits; });
   EXPECT_EQ(visits, 0);
 }
 
@@ -169,7 +165,7 @@ TEST(ColdLock, IsNotHeldWhileTheSystemIsAsked) {
   const auto look = [&] {
     ++asked;
     ASSERT_TRUE(box.cold.try_lock());
-    box.cold.unlock_after_fork();
+    box.cold.unlock();
   };
   const auto retire_all = [&](const auto& pages) {
     for (SoPage<EarlyFull>* page : pages) retire(box.cold, *page);

@@ -17,13 +17,37 @@ class Registry : public ::testing::Test {
  protected:
   using Ctx = Context<Small>;
   void SetUp() override { ASSERT_TRUE(registry_.init(platform_)); }
-  // As if a block of the context's had been freed from elsewhere.
-  static void send_something(Ctx& ctx) { ctx.pending.head.store_release(0); }
+  // As if a block of the context's had been freed from elsewhere, on the page of unit 0.
+  void send_something(Ctx& ctx) {
+    const std::uint32_t before = ctx.pending.head.exchange_acquire(0);
+    if (before == PendingPages<Small>::kOutOfView) registry_.call(ctx);
+  }
+  static void drain(Ctx& ctx) { ctx.pending.head.exchange_acquire(PendingPages<Small>::kInView); }
+  // Its thread is on a slow path.
+  void work(Ctx& ctx, std::uint32_t period) {
+    const LockGuard<Small> working(ctx.lock);
+    registry_.attend(ctx);
+    ctx.so.period.store_relaxed(period);
+  }
   // How many contexts that visits.
-  std::size_t visit_idle(std::uint32_t now) {
+  std::size_t visit_idle(std::uint32_t now, ContextRegistry<Small>::Looks looks = {}) {
     std::size_t visits = 0;
-    registry_.visit_idle(now, [&](Ctx&) { ++visits; });
+    registry_.visit_idle(now, looks, [&](Ctx& ctx, std::uint32_t) {
+      drain(ctx);
+      ++visits;
+      return false;
+    });
     return visits;
+  }
+  // Which contexts are drained.
+  std::set<Ctx*> scavenge(std::size_t most) {
+    std::set<Ctx*> drained;
+    registry_.scavenge(most, [&](Ctx& ctx) {
+      EXPECT_FALSE(ctx.lock.try_lock()) << "held meanwhile";
+      drain(ctx);
+      EXPECT_TRUE(drained.insert(&ctx).second);
+    });
+    return drained;
   }
   FakePlatform platform_;
   ContextRegistry<Small> registry_;
@@ -84,7 +108,7 @@ TEST_F(Registry, EveryParkedContextComesBackOnce) {
 
 TEST_F(Registry, AContextIsIdleWhenItsThreadWasOnNoSlowPathForTwoPeriods) {
   Ctx* const ctx = registry_.attach();
-  ctx->so.period.store_relaxed(5);
+  work(*ctx, 5);
   EXPECT_EQ(visit_idle(5), 0u);
   EXPECT_EQ(visit_idle(6), 0u);
   EXPECT_EQ(visit_idle(4), 0u) << "its thread may have noticed a later period";
@@ -93,29 +117,64 @@ TEST_F(Registry, AContextIsIdleWhenItsThreadWasOnNoSlowPathForTwoPeriods) {
 
 TEST_F(Registry, OneVisitIsEnoughUntilSomethingIsSentOrItsThreadWasAtWork) {
   Ctx* const ctx = registry_.attach();
+  work(*ctx, 0);
   ASSERT_EQ(visit_idle(2), 1u);
   EXPECT_EQ(visit_idle(3), 0u);
   send_something(*ctx);
+  send_something(*ctx);
   EXPECT_EQ(visit_idle(3), 1u);
-  ctx->pending.head.exchange_acquire(SoPage<Small>::kNoPage);
-  ctx->so.period.store_relaxed(3);
   EXPECT_EQ(visit_idle(4), 0u);
-  EXPECT_EQ(visit_idle(5), 1u);
+  work(*ctx, 4);
+  EXPECT_EQ(visit_idle(5), 0u);
+  EXPECT_EQ(visit_idle(6), 1u);
 }
 
-TEST_F(Registry, AParkedContextIsIdleAtOnceAndVisitedUntilAllOfItIsAtRest) {
+TEST_F(Registry, AContextThatNeverWorkedWithPagesIsNotVisited) {
+  registry_.attach();
+  EXPECT_EQ(visit_idle(9), 0u);
+}
+
+TEST_F(Registry, AParkedContextIsVisitedOnceAllOfItIsAtRest) {
   Ctx* const ctx = registry_.attach();
-  ctx->so.period.store_relaxed(5);
+  work(*ctx, 5);
   registry_.park(*ctx);
-  EXPECT_EQ(visit_idle(5), 1u);
-  EXPECT_EQ(visit_idle(6), 1u);
+  EXPECT_EQ(visit_idle(6), 0u);
   EXPECT_EQ(visit_idle(7), 1u);
   EXPECT_EQ(visit_idle(8), 0u);
+}
+
+TEST_F(Registry, WhatIsSentDuringAVisitIsFoundByTheNext) {
+  Ctx* const ctx = registry_.attach();
+  work(*ctx, 0);
+  registry_.visit_idle(5, {1, 1}, [&](Ctx& idle, std::uint32_t) {
+    drain(idle);
+    send_something(idle);
+    return false;
+  });
+  EXPECT_EQ(visit_idle(5), 1u);
+  EXPECT_EQ(visit_idle(5), 0u);
+}
+
+TEST_F(Registry, AVisitLetsGoOfTheLockBetweenStepsAndEndsWhenTheThreadIsBack) {
+  Ctx* const ctx = registry_.attach();
+  work(*ctx, 0);
+  std::vector<std::uint32_t> steps;
+  registry_.visit_idle(5, {1, 1}, [&](Ctx& idle, std::uint32_t step) {
+    EXPECT_FALSE(idle.lock.try_lock());
+    steps.push_back(step);
+    if (step == 2) idle.so.period.store_relaxed(5);
+    return true;
+  });
+  EXPECT_EQ(steps, (std::vector<std::uint32_t>{0, 1, 2}));
+  EXPECT_EQ(visit_idle(6), 0u);
+  EXPECT_EQ(visit_idle(7), 1u) << "it was not done with";
 }
 
 TEST_F(Registry, AVisitLeavesOutWhatIsInUseOrLost) {
   Ctx* const mine = registry_.attach();
   Ctx* const busy = registry_.attach();
+  work(*mine, 0);
+  work(*busy, 0);
   ASSERT_TRUE(busy->lock.try_lock());
   std::vector<Ctx*> visited;
   registry_.visit_all([&](Ctx& ctx) {
@@ -123,18 +182,39 @@ TEST_F(Registry, AVisitLeavesOutWhatIsInUseOrLost) {
     EXPECT_FALSE(ctx.lock.try_lock()) << "held during a visit";
   });
   EXPECT_EQ(visited, std::vector{mine});
-  EXPECT_EQ(visit_idle(9), 1u);
+  EXPECT_EQ(visit_idle(9, {4, 4}), 1u);
   busy->lock.unlock();
   registry_.orphan_all_but(mine);
+  registry_.call_again_in_child();
   EXPECT_EQ(visit_idle(20), 0u);
+  registry_.visit_all([&](Ctx& ctx) { EXPECT_EQ(&ctx, mine); });
 }
 
-TEST_F(Registry, OneVisitAtATime) {
-  registry_.attach();
-  registry_.attach();
-  std::size_t inner = 0;
-  registry_.visit_all([&](Ctx&) { registry_.visit_all([&](Ctx&) { ++inner; }); });
-  EXPECT_EQ(inner, 0u);
+TEST_F(Registry, WhoIsInUseDoesNotHoldUpTheOthersForLong) {
+  std::vector<Ctx*> ctxs;
+  for (int i = 0; i < 6; ++i) ctxs.push_back(registry_.attach());
+  for (Ctx* ctx : ctxs) work(*ctx, ctx == ctxs.back() ? 0 : 9);
+  std::size_t visits = 0;
+  for (int i = 0; i < 3; ++i) visits += visit_idle(9, {1, 2});
+  EXPECT_EQ(visits, 1u) << "two in use are passed by each time";
+}
+
+// Cost follows what there is to do: looks, not how many contexts there are.
+TEST_F(Registry, WhoLooksTouchesNoContextThatWantsNothing) {
+  std::vector<Ctx*> ctxs;
+  for (std::size_t i = 0; i < SmallGeometry::kContextsMax; ++i) ctxs.push_back(registry_.attach());
+  for (Ctx* ctx : ctxs) work(*ctx, 0);
+  for (std::size_t i = 1; i < ctxs.size(); ++i) registry_.park(*ctxs[i]);
+  EXPECT_EQ(visit_idle(5), ctxs.size());
+  const std::size_t each = registry_.bytes_used() / ctxs.size();
+  const std::size_t page = platform_.page_bytes();
+  for (std::size_t i = 2; i < ctxs.size(); ++i) {
+    ASSERT_TRUE(platform_.protect(ctxs[i], each / page * page)) << "a look at one would end the test";
+  }
+  send_something(*ctxs[1]);
+  EXPECT_EQ(scavenge(100), std::set<Ctx*>{ctxs[1]});
+  EXPECT_EQ(visit_idle(9), 1u);
+  EXPECT_EQ(visit_idle(9), 0u);
 }
 
 TEST_F(Registry, NoneIsLeftAfterTheLast) {
@@ -212,30 +292,61 @@ TEST_F(Registry, TakesFewerContextsWhereAddressSpaceIsShortDownToEight) {
 TEST_F(Registry, ScavengingVisitsParkedContextsThatWereSentSomething) {
   std::vector<Ctx*> ctxs;
   for (int i = 0; i < 4; ++i) ctxs.push_back(registry_.attach());
+  for (int i : {1, 2, 3}) registry_.park(*ctxs[static_cast<std::size_t>(i)]);
   send_something(*ctxs[0]);
   send_something(*ctxs[1]);
   send_something(*ctxs[3]);
-  registry_.park(*ctxs[1]);
-  registry_.park(*ctxs[2]);
-  registry_.park(*ctxs[3]);
-  std::set<Ctx*> visited;
-  registry_.scavenge(100, [&](Ctx& ctx) { visited.insert(&ctx); });
-  EXPECT_EQ(visited, (std::set<Ctx*>{ctxs[1], ctxs[3]})) << "0 is active, 2 has nothing";
-  visited.clear();
-  registry_.scavenge(1, [&](Ctx& ctx) { visited.insert(&ctx); });
-  EXPECT_EQ(visited.size(), 1u);
+  EXPECT_EQ(scavenge(1).size(), 1u);
+  EXPECT_EQ(scavenge(1).size(), 1u);
+  EXPECT_TRUE(ctxs[1]->pending.empty() && ctxs[3]->pending.empty());
+  EXPECT_TRUE(scavenge(100).empty()) << "0 is active, 2 has nothing";
+  send_something(*ctxs[3]);
+  EXPECT_EQ(scavenge(100), std::set<Ctx*>{ctxs[3]});
 }
 
-TEST_F(Registry, ScavengingDoesNotWaitForAnotherOne) {
+TEST_F(Registry, WhatWasSentToAContextBeforeItIsParkedIsFound) {
   Ctx* const ctx = registry_.attach();
   send_something(*ctx);
   registry_.park(*ctx);
-  int visits = 0;
-  registry_.scavenge(1, [&](Ctx&) {
-    ++visits;
-    registry_.scavenge(1, [&](Ctx&) { ++visits; });  // as another thread would, meanwhile
-  });
-  EXPECT_EQ(visits, 1);
+  EXPECT_EQ(scavenge(1), std::set<Ctx*>{ctx});
+}
+
+TEST_F(Registry, AParkedContextThatWasSentSomethingMayBeAdoptedFirst) {
+  Ctx* const ctx = registry_.attach();
+  registry_.park(*ctx);
+  send_something(*ctx);
+  ASSERT_EQ(registry_.attach(), ctx);
+  drain(*ctx);
+  EXPECT_TRUE(scavenge(1).empty());
+  registry_.park(*ctx);
+  send_something(*ctx);
+  EXPECT_EQ(scavenge(1), std::set<Ctx*>{ctx});
+}
+
+TEST_F(Registry, ScavengingDoesNotWaitForWhoeverWorksOnTheContext) {
+  Ctx* const ctx = registry_.attach();
+  registry_.park(*ctx);
+  send_something(*ctx);
+  ASSERT_TRUE(ctx->lock.try_lock());
+  EXPECT_TRUE(scavenge(3).empty());
+  ctx->lock.unlock();
+  EXPECT_EQ(scavenge(1), std::set<Ctx*>{ctx}) << "it is not forgotten";
+}
+
+TEST_F(Registry, TheChildOfAForkForgetsNobodyWhoWasCalled) {
+  Ctx* const mine = registry_.attach();
+  Ctx* const sent = registry_.attach();
+  Ctx* const half_sent = registry_.attach();
+  registry_.park(*sent);
+  registry_.park(*half_sent);
+  send_something(*sent);
+  EXPECT_TRUE(scavenge(0).empty());
+  half_sent->pending.head.exchange_acquire(0);  // and no call, its thread is gone
+  registry_.lock_for_fork(mine);
+  registry_.orphan_all_but(mine);
+  registry_.call_again_in_child();
+  registry_.unlock_in_child();
+  EXPECT_EQ(scavenge(9), (std::set<Ctx*>{sent, half_sent}));
 }
 
 TEST_F(Registry, ForEachVisitsEveryContextEverUsed) {

@@ -84,6 +84,18 @@ class Hot : public ::testing::Test {
     return pages;
   }
 
+  // All steps of it; returns how many.
+  int purge_at_rest(std::uint32_t now) {
+    PageCursor at;
+    int steps = 0;
+    while (hot_.purge_next_at_rest(now, at)) ++steps;
+    return steps;
+  }
+  void purge_all() {
+    if (cls().current != nullptr) hot_.purge_unused(*cls().current);
+    for (Page* const page : partial()) hot_.purge_unused(*page);
+  }
+
   Boxes<Small> boxes_;
   ScriptedCold cold_;
   SoCtx<Small> ctx_;
@@ -287,32 +299,70 @@ TEST_F(Hot, MemoryGoesOfPagesThatNothingWasTakenFromForTwoPeriods) {
   ctx_.period.store_relaxed(8);
   const Block current = take(TakePath::kRefill);
   give(a[0], GivePath::kPartial);
-  hot_.purge_at_rest(8, PurgeScope::kAll);
+  purge_at_rest(8);
   EXPECT_TRUE(cold_.purged.empty());
-  hot_.purge_at_rest(9, PurgeScope::kAll);
+  purge_at_rest(9);
   EXPECT_EQ(cold_.purged, std::vector{a[0].page}) << "b is full";
-  hot_.purge_at_rest(10, PurgeScope::kAll);
+  purge_at_rest(10);
   EXPECT_EQ(cold_.purged, (std::vector{a[0].page, current.page})) << "a has not changed";
   give(a[1], GivePath::kPartial);
   give(b[0], GivePath::kPartial);
-  hot_.purge_at_rest(10, PurgeScope::kAll);
+  purge_at_rest(10);
   EXPECT_EQ(cold_.purged.size(), 4u);
 }
 
 TEST_F(Hot, APageThatIsTakenFromIsNotAtRest) {
   const auto a = take_page(), current = take_page();
   give(a[0], GivePath::kPartial);
-  hot_.purge_at_rest(2, PurgeScope::kAll);
+  purge_at_rest(2);
   EXPECT_EQ(cold_.purged, std::vector{a[0].page});
   ctx_.period.store_relaxed(3);
   a[0].page->purged.store_relaxed(1);
   EXPECT_EQ(take(TakePath::kPartial).page, a[0].page);
   EXPECT_EQ(a[0].page->purged.load_relaxed(), 0u) << "its memory may be needed again";
   give(a[1], GivePath::kCurrent);
-  hot_.purge_at_rest(4, PurgeScope::kAll);
+  purge_at_rest(4);
   EXPECT_EQ(cold_.purged.size(), 1u);
-  hot_.purge_at_rest(5, PurgeScope::kAll);
+  purge_at_rest(5);
   EXPECT_EQ(cold_.purged.size(), 2u);
+}
+
+TEST_F(Hot, AWalkInStepsEndsWhereOthersHaveMovedThePage) {
+  cls().max_partial = 8;
+  const auto a = take_page(), b = take_page(), c = take_page();
+  take(TakePath::kRefill);
+  for (const auto& page : {a, b, c}) give(page[0], GivePath::kPartial);
+  PageCursor at;
+  ASSERT_TRUE(hot_.purge_next_at_rest(2, at)) << "the current one";
+  ASSERT_TRUE(hot_.purge_next_at_rest(2, at)) << "c";
+  for (std::size_t i = 1; i < b.size(); ++i) hot_.give(*b[i].page, b[i].slot);
+  cls().max_partial = 0;
+  hot_.retire_empty_pages([](const Page&) {});
+  ASSERT_EQ(b[0].page->flags, PageFlag::kRetired);
+  EXPECT_FALSE(hot_.purge_next_at_rest(2, at));
+  EXPECT_EQ(purge_at_rest(2), 1) << "a, at the next walk";
+}
+
+// A link that leads nowhere: whoever followed it would crash.
+TEST_F(Hot, WhereNoPageIsEmptyNoneIsLookedAtForOne) {
+  cls().max_partial = 8;
+  const auto a = take_page(), b = take_page();
+  take(TakePath::kRefill);
+  give(a[0], GivePath::kPartial);
+  give(b[0], GivePath::kPartial);
+  const std::uint32_t next = b[0].page->next;
+  b[0].page->next = 0x7FFFFFFF;
+  hot_.retire_empty_pages([](const Page&) { ADD_FAILURE(); });
+  b[0].page->next = next;
+  for (std::size_t i = 1; i < a.size(); ++i) hot_.give(*a[i].page, a[i].slot);
+  ASSERT_EQ(cls().empty_count, 1u);
+  int retired = 0;
+  hot_.retire_empty_pages([&](const Page& page) {
+    EXPECT_EQ(&page, a[0].page);
+    ++retired;
+  });
+  EXPECT_EQ(retired, 1);
+  EXPECT_EQ(cls().empty_count, 0u);
 }
 
 // Small's lists are long from two pages on.
@@ -324,9 +374,9 @@ TEST_F(Hot, LongListsAreLookedAtInTurns) {
   ASSERT_EQ(cls().partial_count, 3u);
   const std::uint32_t bin = bin_.value();
   const std::uint32_t due = 100 + (bin + 100) % 2;  // one in two
-  hot_.purge_at_rest(due + 1, PurgeScope::kInTurns);
+  hot_.purge_at_rest_in_turns(due + 1);
   EXPECT_TRUE(cold_.purged.empty());
-  hot_.purge_at_rest(due, PurgeScope::kInTurns);
+  hot_.purge_at_rest_in_turns(due);
   EXPECT_EQ(cold_.purged.size(), 4u) << "the current one, too";
   EXPECT_EQ(current.page->used_at_purge, 1);
 }
@@ -335,9 +385,9 @@ TEST_F(Hot, PurgeAllDoesNotAskForRest) {
   const auto a = take_page();
   const Block current = take(TakePath::kRefill);
   give(a[0], GivePath::kPartial);
-  hot_.purge_all();
+  purge_all();
   EXPECT_EQ(cold_.purged, (std::vector{current.page, a[0].page}));
-  hot_.purge_all();
+  purge_all();
   EXPECT_EQ(cold_.purged.size(), 2u);
 }
 

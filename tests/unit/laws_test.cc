@@ -219,6 +219,15 @@ TEST(PlainViews, PartialList) {
   EXPECT_STREQ(laws::h1_partial_list_is_sound(cls, at), "H1");
 }
 
+TEST(PlainViews, PagesOfAClass) {
+  laws::OwnedCounts found;
+  found.add({PageFlag::kPartial, 0, 4});
+  found.add({PageFlag::kPartial, 1, 4});
+  found.add({PageFlag::kCurrent, 0, 4});
+  EXPECT_EQ(laws::h4_pages_add_up({2, 0, 2, 3, 1}, found), kHolds);
+  EXPECT_STREQ(laws::h4_pages_add_up({2, 0, 2, 3, 0}, found), "H4");
+}
+
 TEST(PlainViews, SuperslabTotals) {
   laws::SlabTotals sum;
   sum.add({laws::SlabTier::kHot, true, 3, 4, 0b0110, 0b0100, 0b1001}, 4096, 16384);
@@ -251,6 +260,23 @@ TEST(PlainViews, ChargesOfTheLimit) {
   view.total = 6;
   view.charged = {2, 1, 3};
   EXPECT_STREQ(laws::a2_what_is_held_is_charged(view), "A2");
+}
+
+TEST(PlainViews, WhoIsLookedAt) {
+  EXPECT_EQ(laws::a3_nobody_is_forgotten({true, false, false}), kHolds);
+  EXPECT_EQ(laws::a3_nobody_is_forgotten({false, true, false}), kHolds);
+  EXPECT_EQ(laws::a3_nobody_is_forgotten({false, false, true}), kHolds);
+  EXPECT_STREQ(laws::a3_nobody_is_forgotten({false, false, false}), "A3");
+}
+
+TEST(RealStructures, WhoIsLookedAt) {
+  Heap<Small> heap;
+  heap.take(100);
+  EXPECT_EQ(heap.audit(), kHolds);
+  heap.ctx->watched = false;
+  heap.ctx->called.store_relaxed(0);
+  heap.ctx->pending.head.store_relaxed(PendingPages<Small>::kInView);
+  EXPECT_STREQ(heap.audit(), "A3");
 }
 
 TEST(RealStructures, ChargesOfTheLimit) {

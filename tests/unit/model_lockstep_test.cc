@@ -78,9 +78,21 @@ TEST_F(Tampered, PeriodOfTheContext) {
   ++first().period;
   expect_named("decay period of context 0");
 }
-TEST_F(Tampered, PeriodOfItsLastVisit) {
-  ++first().tended_in;
-  expect_named("was tended context 0");
+TEST_F(Tampered, Attended) {
+  first().attended = !first().attended;
+  expect_named("attended context 0");
+}
+TEST_F(Tampered, Watched) {
+  first().watched = !first().watched;
+  expect_named("watched context 0");
+}
+TEST_F(Tampered, Called) {
+  first().called = !first().called;
+  expect_named("called context 0");
+}
+TEST_F(Tampered, OutOfView) {
+  first().out_of_view = !first().out_of_view;
+  expect_named("out of view is context 0");
 }
 TEST_F(Tampered, PeriodOfTheMagazine) {
   ++first().bins[bin()].used_in;

@@ -278,15 +278,15 @@ TYPED_TEST(Surveyed, WithoutPatienceALockIsEnough) {
     return Surveyor<TypeParam>(this->allocator()).run(Patience::kNone, s);
   };
   EXPECT_TRUE(hurried());
-  this->allocator().cold().lock_for_fork();
+  this->allocator().cold().lock();
   EXPECT_FALSE(hurried());
-  this->allocator().cold().unlock_after_fork();
-  this->allocator().v1().lock_for_fork();
+  this->allocator().cold().unlock();
+  this->allocator().v1().lock();
   EXPECT_FALSE(hurried());
-  this->allocator().v1().unlock_after_fork();
-  this->allocator().large().lock_for_fork();
+  this->allocator().v1().unlock();
+  this->allocator().large().lock();
   EXPECT_FALSE(hurried());
-  this->allocator().large().unlock_after_fork();
+  this->allocator().large().unlock();
   EXPECT_TRUE(hurried());
 }
 
@@ -302,14 +302,12 @@ TEST_F(SurveyedFull, PagesWithoutABlockAreNotActive) {
     blocks.pop_back();
   }
   std::size_t with_block = 0, without = 0;
-  allocator().cold().lock_for_fork();
-  allocator().cold().for_each_lent_page_locked([&](BinIndex, const auto* entries, std::size_t) {
+  allocator().cold().for_each_lent_page([&](const SoPage<Full>& page) {
     const auto is_out = [](const auto& entry) {
       return state_of_entry(entry.load_relaxed()) != SlotState::kFree;
     };
-    ++(std::any_of(entries, entries + info.capacity, is_out) ? with_block : without);
+    ++(std::any_of(page.entries, page.entries + page.capacity, is_out) ? with_block : without);
   });
-  allocator().cold().unlock_after_fork();
   ASSERT_GT(without, 0u);
   EXPECT_EQ(survey().small_active, with_block << info.page_shift);
   for (void* const p : blocks) heap_.give(p);
@@ -322,12 +320,12 @@ TEST(SurveyedPatiently, WaitsForEveryLock) {
     Survey s;
     Surveyor<Watched>(*allocator).run(Patience::kWaits, s);
   };
-  allocator->cold().lock_for_fork();
-  EXPECT_TRUE(waits(survey, [&] { allocator->cold().unlock_after_fork(); }));
-  allocator->v1().lock_for_fork();
-  EXPECT_TRUE(waits(survey, [&] { allocator->v1().unlock_after_fork(); }));
-  allocator->large().lock_for_fork();
-  EXPECT_TRUE(waits(survey, [&] { allocator->large().unlock_after_fork(); }));
+  allocator->cold().lock();
+  EXPECT_TRUE(waits(survey, [&] { allocator->cold().unlock(); }));
+  allocator->v1().lock();
+  EXPECT_TRUE(waits(survey, [&] { allocator->v1().unlock(); }));
+  allocator->large().lock();
+  EXPECT_TRUE(waits(survey, [&] { allocator->large().unlock(); }));
 }
 
 // No address space for the arena: v1 and large serve alone.
