@@ -119,7 +119,7 @@ class Comparer {
   void compare_magazine(RealContext& real, const Context& model, std::size_t bin) {
     const hakmem::Magazine<C>& m = real.ultra.magazine(BinIndex(static_cast<std::uint8_t>(bin)));
     const Magazine& expected = model.magazines[bin];
-    const std::size_t capacity = expected.open ? info(bin).magazine : 0;
+    const std::size_t capacity = expected.open ? expected.capacity : 0;
     same({"magazine capacity", model.number, bin}, m.capacity(), capacity);
     same({"magazine size", model.number, bin}, m.size(), expected.blocks.size());
     for (std::size_t i = 0; i < m.size() && difference_.empty(); ++i) {

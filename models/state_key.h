@@ -81,6 +81,7 @@ class StateKey {
     add((ctx.out_of_view ? 2 : 0) + (ctx.attended ? 1 : 0));
     for (const Magazine& m : ctx.magazines) add_magazine(m);
     for (const PagesOfBin& own : ctx.bins) {
+      add(own.refilled ? 1 : 0);
       if (own.pages == 0 && own.max_partial == 0) continue;
       add(own.current);
       for (const std::size_t head : own.partial) add(head);
@@ -94,7 +95,7 @@ class StateKey {
     add(ctx.thinned_bytes);
   }
   void add_magazine(const Magazine& m) {
-    add(m.open ? 1 : 0);
+    add(m.open ? 1 + m.capacity : 0);
     for (const Cached& c : m.blocks) {
       add(c.page);
       add(static_cast<std::size_t>(c.token));

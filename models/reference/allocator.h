@@ -116,7 +116,7 @@ class Allocator : public Paths {
     Context& ctx = contexts_[who];
     Magazine* const hot = hot_magazine(ctx, page.bin);
     if (door == Door::kFast && hot != nullptr &&
-        hot->blocks.size() < shape_.bins[page.bin].magazine) {
+        hot->blocks.size() < hot->capacity) {
       if (shape_.hot_counts) count_kept(ctx, page.bin);
       return push(ctx, page, block.slot);
     }

@@ -25,6 +25,7 @@ struct Cached {
 
 struct Magazine {
   bool open = false;
+  std::size_t capacity = 0;      // places, of no meaning while it is closed
   std::vector<Cached> blocks;  // back = newest
 };
 
@@ -34,6 +35,7 @@ struct PagesOfBin {
   std::size_t max_partial = 0;
   std::size_t pages = 0;    // owned in all, full ones too
   std::size_t used_in = 0;  // decay period in which the magazine was last refilled or overflowed
+  bool refilled = false;    // ever
 };
 
 struct Context {

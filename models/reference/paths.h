@@ -76,6 +76,8 @@ class Paths {
     for (std::size_t b = 0; b < shape_.bins.size(); ++b) {
       const bool open = cached_in_front(ctx, info(b).size_class);
       if (!open) flush(ctx, b, ctx.magazines[b].blocks.size());
+      if (open && !ctx.magazines[b].open)
+        ctx.magazines[b].capacity = std::min(shape_.magazine_first, info(b).magazine);
       ctx.magazines[b].open = open;
     }
   }
@@ -173,7 +175,12 @@ class Paths {
     blocks.erase(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(count));
   }
   bool is_full(const Context& ctx, std::size_t bin) const {
-    return ctx.magazines[bin].blocks.size() == info(bin).magazine;
+    return ctx.magazines[bin].blocks.size() == ctx.magazines[bin].capacity;
+  }
+  // S4: a magazine that ran empty a second time, or full, gets four times the places.
+  void grow(Context& ctx, std::size_t bin) {
+    Magazine& magazine = ctx.magazines[bin];
+    magazine.capacity = std::min(4 * magazine.capacity, info(bin).magazine);
   }
   // Returns the blocks flushed.
   std::size_t flush_half(Context& ctx, std::size_t bin) {
@@ -357,6 +364,9 @@ class Paths {
   // One page serves the caller and up to half a magazine; fresh slots stay with it.
   Served refill(Context& ctx, std::size_t bin) {
     look_at_time(ctx);
+    if (ctx.bins[bin].refilled && ctx.magazines[bin].open && ctx.ebb_left == 0) grow(ctx, bin);
+    ctx.bins[bin].refilled = true;
+    const std::size_t capacity = ctx.magazines[bin].open ? ctx.magazines[bin].capacity : 0;
     const Context::Source source =
         ctx.page_to_take_from(cold_, bin, info(bin).capacity, commit_fails);
     count_refill(ctx, bin, source.path);
@@ -367,7 +377,7 @@ class Paths {
     if (page.generation != ctx.generation && shape_.randomize) reorder(page);
     page.generation = ctx.generation;
     const Token mine = page.take(info(bin), shape_.randomize, Slot::kLive);
-    std::size_t extra = ctx.ebb_left != 0 ? 0 : info(bin).magazine / 2;
+    std::size_t extra = ctx.ebb_left != 0 ? 0 : capacity / 2;
     if (extra > info(bin).capacity - page.used) extra = info(bin).capacity - page.used;
     for (std::size_t i = 0; i < extra && !page.next_is_fresh(); ++i) {
       const Token token = page.take(info(bin), shape_.randomize, Slot::kCached);
@@ -412,6 +422,7 @@ class Paths {
     prepare(ctx);
     const std::size_t bin = page.bin;
     if (ctx.magazines[bin].open && ctx.ebb_left == 0) {
+      if (is_full(ctx, bin)) grow(ctx, bin);
       if (is_full(ctx, bin)) look_at_time(ctx);
       const bool overflows = is_full(ctx, bin);
       const std::size_t flushed = overflows ? flush_half(ctx, bin) : 0;
@@ -472,6 +483,7 @@ class Paths {
     if (counts) ++stats(*ctx, block.bin).free_fb_v1;
     const bool keeps = ctx != nullptr && ctx->policy.c6_hot && ctx->ebb_left == 0;
     if (keeps && info(block.bin).size_class == 6) {
+      if (is_full(*ctx, block.bin)) grow(*ctx, block.bin);
       if (is_full(*ctx, block.bin)) flush_half(*ctx, block.bin);
       ctx->magazines[block.bin].blocks.push_back({kNone, 0, block.address});
     } else {

@@ -14,7 +14,7 @@ struct Bin {
   std::size_t page = 0;      // bytes
   std::size_t capacity = 0;  // slots in a page
   std::size_t pages = 0;     // in a superslab
-  std::size_t magazine = 0;  // places
+  std::size_t magazine = 0;  // places, at most
   std::size_t carve = 0;     // slots made available at a time
 };
 
@@ -24,7 +24,7 @@ struct Shape {
   std::size_t slots_wanted = 0, slots_max = 0, pages_max = 0;
   std::size_t carve_bytes = 0, carve_min = 0;
   std::size_t fresh_bytes = 0;
-  std::size_t magazine_bytes = 0, magazine_min = 0, magazine_max = 0;
+  std::size_t magazine_bytes = 0, magazine_min = 0, magazine_max = 0, magazine_first = 0;
   std::size_t ebb_bytes = 0, ebb_allocations = 0;
   std::size_t idle_bytes = 0;
   std::size_t growth_bytes = 0, rest_pages = 0;
@@ -102,6 +102,7 @@ Shape shape_of() {
   s.magazine_bytes = G::kMagazineBytes;
   s.magazine_min = G::kMagazineMin;
   s.magazine_max = G::kMagazineMax;
+  s.magazine_first = G::kMagazineFirst;
   s.ebb_bytes = G::kEbbBytes;
   s.ebb_allocations = G::kEbbAllocations;
   s.idle_bytes = G::kIdleBytes;

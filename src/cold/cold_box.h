@@ -70,6 +70,7 @@ class ColdBox {
     const Lent lent = lend_page(bin);
     if (lent.slab == Superslab::kNone) return nullptr;
     Page& page = records_.set_up(bin, SlabIndex(lent.slab), lent.page);
+    page.was_zero = lent.is_zero && guards_pages();  // without guards a huge page may lie there
     if (lent.is_zero) page.fresh = Sizes::fresh_slots(bin);
     if (guards_pages() && !lent.has_guard) install_guard(page, lent);
     if (!lent.is_warm && options_.prefault == Prefault::kYes) prefault(page);
@@ -94,12 +95,15 @@ class ColdBox {
   std::size_t purge_unused(Page& page) noexcept {
     if (keeps_pages_whole()) return 0;
     const std::size_t system_page = platform_->page_bytes();
+    const std::size_t all = page_bytes(page) - Sizes::kGuardBytes;
+    const std::size_t carved = std::size_t{page.carved} * page.block_size;
+    const std::size_t touched = page.was_zero ? round_up(carved, system_page) : all;
     std::size_t bytes = 0;
-    for_each_unused_stretch(page, page_bytes(page) - Sizes::kGuardBytes, system_page,
-                            [&](std::size_t offset, std::size_t length) {
-                              auto* const at = reinterpret_cast<void*>(page.base + offset);
-                              if (platform_->purge(at, length)) bytes += length;
-                            });
+    for_each_unused_stretch(page, all, system_page, [&](std::size_t offset, std::size_t length) {
+      const std::size_t there = offset < touched ? std::min(length, touched - offset) : 0;
+      auto* const at = reinterpret_cast<void*>(page.base + offset);
+      if (there == 0 || platform_->purge(at, there)) bytes += length;
+    });
     const std::size_t before = page.purged.load_relaxed() * system_page;  // relaxed: a count
     page.purged.store_relaxed(static_cast<std::uint32_t>(bytes / system_page));
     return bytes > before ? bytes - before : 0;

@@ -65,6 +65,7 @@ struct ProductionGeometry {
   static constexpr std::size_t kMagazineBytes = 1024 * 1024;
   static constexpr std::size_t kMagazineMin = 4;
   static constexpr std::size_t kMagazineMax = 512;
+  static constexpr std::size_t kMagazineFirst = 16;  // until it is used more (ultra_cache.h)
   static constexpr std::size_t kEbbBytes = std::size_t{8}
                                            << 20;       // flushed without a refill: it ebbs
   static constexpr std::uint16_t kEbbAllocations = 16;  // and keeps again after so many
@@ -100,6 +101,7 @@ struct SmallGeometry {
   static constexpr std::size_t kMagazineBytes = 4096;
   static constexpr std::size_t kMagazineMin = 2;
   static constexpr std::size_t kMagazineMax = 4;
+  static constexpr std::size_t kMagazineFirst = 2;
   static constexpr std::size_t kEbbBytes = 16384;
   static constexpr std::uint16_t kEbbAllocations = 3;
   static constexpr std::size_t kIdleBytes = 32768;
@@ -231,11 +233,22 @@ struct Sizes {
     }
     return most;
   }();
-  static constexpr std::size_t kMagazineEntries = [] {
-    std::size_t n = 0;
-    for (const BinInfo& b : kBinTable) n += b.magazine_capacity;
-    return n;
-  }();
+  // Places of a context's magazines: first the few that each begins with, close together, then those
+  // of each that grows, as many as it may have.
+  static constexpr std::size_t first_capacity(BinIndex bin) noexcept {
+    return detail::clamp_size(G::kMagazineFirst, 1, info(bin).magazine_capacity);
+  }
+  static constexpr std::size_t first_place(BinIndex bin) noexcept {
+    std::size_t place = 0;
+    for (std::uint8_t b = 0; b < bin.value(); ++b) place += first_capacity(BinIndex(b));
+    return place;
+  }
+  static constexpr std::size_t grown_place(BinIndex bin) noexcept {
+    std::size_t place = first_place(BinIndex(kBins));
+    for (std::uint8_t b = 0; b < bin.value(); ++b) place += kBinTable[b].magazine_capacity;
+    return place;
+  }
+  static constexpr std::size_t kMagazineEntries = grown_place(BinIndex(kBins));
 
   static constexpr std::size_t kCarveMax = [] {
     std::size_t most = 0;

@@ -58,6 +58,9 @@ template <class C>
 void* Allocator<C>::allocate_from_page(Ctx& ctx, Magazine<C>& magazine, BinIndex bin) noexcept {
   look_at_time(ctx);
   Hot hot_box = hot(ctx);
+  SoClass<C>& cls = ctx.so.classes[bin.value()];
+  if (cls.refilled && ctx.ultra.is_open(bin) && !ctx.ebbing()) ctx.ultra.grow(bin);
+  cls.refilled = true;
   const std::size_t more = ctx.ebbing() ? 0 : magazine.capacity() / 2;
   const typename Ultra::Refilled refilled = Ultra::refill(hot_box, magazine, bin, more);
   ctx.ebb_bytes = 0;
@@ -189,6 +192,7 @@ void Allocator<C>::deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot,
   if (ctx.counting()) stats.free_calls.add();
   if (ctx.ebbing() || !ctx.ultra.is_open(bin)) return give_to_page(ctx, page, slot);
   Magazine<C>& magazine = ctx.ultra.magazine(bin);
+  if (magazine.full()) ctx.ultra.grow(bin);
   if (magazine.full()) look_at_time(ctx);
   if (magazine.full()) {
     const std::size_t count = (magazine.size() + 1) / 2;
@@ -349,7 +353,8 @@ void Allocator<C>::cache_v1_block(Ctx& ctx, void* p, const BlockView& view,
   Magazine<C>& magazine = ctx.ultra.magazine(BinIndex(view.bin));
   if (magazine.full()) {
     const LockGuard<C> working(ctx.lock);  // pages of v3 may be among those it goes back to
-    flush(ctx, magazine, (magazine.size() + 1) / 2);
+    ctx.ultra.grow(BinIndex(view.bin));
+    if (magazine.full()) flush(ctx, magazine, (magazine.size() + 1) / 2);
   }
   *magazine.top++ = make_place<C>(p, entry);
 }

@@ -59,6 +59,7 @@ struct alignas(128) SoPage {
   std::uint16_t used = 0;                        // slots that are LIVE, CACHED or REMOTE
   std::uint16_t carved = 0;                      // slots [0, carved) have been on the freelist
   PageFlag flags = PageFlag::kRetired;
+  bool was_zero = false;  // when it was lent: what is not carved yet has no memory
   // Of its memory where no block lies (unused.h): system pages given back since a slot was last
   // taken; written by the owner. `used` when that was done; the decay period of that last time.
   typename C::World::template atomic<std::uint32_t> purged{0};

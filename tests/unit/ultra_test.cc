@@ -61,7 +61,7 @@ TYPED_TEST(Ultra, ARefillTakesHalfAMagazineAndOneBlockFromOnePage) {
     const bool fresh = info.block_size >= TypeParam::Geometry::kFreshBytes;
     const std::size_t due =
         fresh ? 0
-              : std::min<std::size_t>(info.magazine_capacity / 2, info.capacity - std::size_t{1});
+              : std::min<std::size_t>(magazine.capacity() / 2, info.capacity - std::size_t{1});
     EXPECT_EQ(magazine.size(), due) << "bin " << b;
     EXPECT_EQ(this->state_of(block), SlotState::kLive);
     std::set<void*> distinct{block};
@@ -153,10 +153,40 @@ TYPED_TEST(Ultra, MagazinesOfAllBinsAreApart) {
     EXPECT_TRUE(this->cache().is_open(bin));
     EXPECT_EQ(this->cache().magazine(bin).base, end);
     EXPECT_EQ(this->cache().magazine(bin).capacity(),
-              TypeParam::Sizes::kBinTable[b].magazine_capacity);
+              std::min<std::size_t>(TypeParam::Geometry::kMagazineFirst,
+                                    TypeParam::Sizes::kBinTable[b].magazine_capacity));
     end = this->cache().magazine(bin).limit;
   }
-  EXPECT_EQ(end, this->places_.data() + this->places_.size());
+  EXPECT_LT(end, this->places_.data() + this->places_.size());
+}
+
+// Each has a place of its own for as many as it may have; what it holds moves there in order.
+TYPED_TEST(Ultra, AMagazineGrowsByFourUntilItMayNot) {
+  const MagazinePlace<TypeParam>* end = nullptr;
+  for (std::size_t b = 0; b < TypeParam::Sizes::kBins; ++b) {
+    const BinIndex bin(static_cast<std::uint8_t>(b));
+    const std::size_t most = TypeParam::Sizes::info(bin).magazine_capacity;
+    this->cache().open(bin);
+    Magazine<TypeParam>& magazine = this->cache().magazine(bin);
+    std::vector<char> blocks(most);
+    std::size_t held = 0;
+    for (std::size_t due = magazine.capacity();; due = std::min(4 * due, most)) {
+      ASSERT_EQ(magazine.capacity(), due);
+      while (!magazine.full()) magazine.top++->block = &blocks[held++];
+      for (std::size_t i = 0; i < held; ++i) ASSERT_EQ(magazine.base[i].block, &blocks[i]);
+      if (due == most) break;
+      this->cache().grow(bin);
+    }
+    const MagazinePlace<TypeParam>* const base = magazine.base;
+    this->cache().grow(bin);
+    EXPECT_EQ(magazine.base, base) << "no more than that";
+    EXPECT_EQ(magazine.size(), most);
+    if (most > TypeParam::Sizes::first_capacity(bin)) {
+      if (end != nullptr) EXPECT_GE(magazine.base, end);
+      end = magazine.limit;
+    }
+  }
+  EXPECT_LE(end, this->places_.data() + this->places_.size());
 }
 
 TYPED_TEST(Ultra, AClosedMagazineIsEmptyAndFull) {
