@@ -83,16 +83,13 @@ class ContextRegistry {
   void call(Ctx& ctx) noexcept { called_.call(ctx); }
 
   // Drains for up to `most` parked contexts that were sent something, by drain(ctx), with their lock
-  // held; does nothing when another thread is at it.
+  // held; ends where another thread is at it.
   template <class Drain>
   void scavenge(std::size_t most, Drain&& drain) noexcept {
     for (; most != 0; --most) {
       Ctx* const ctx = take_sent();
       if (ctx == nullptr) return;
-      if (!ctx->lock.try_lock()) {
-        call(*ctx);
-        continue;
-      }
+      if (!ctx->lock.try_lock()) return call(*ctx);
       drain(*ctx);
       leave(*ctx);
       ctx->lock.unlock();
