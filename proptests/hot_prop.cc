@@ -90,11 +90,14 @@ class HotRun {
     boxes_.context.so.period.store_relaxed(static_cast<std::uint32_t>(model_.period));
     const bool in_turns = periods % 2 == 0;
     if (periods == 0) {
-      hot_.purge_all();
+      boxes_.cold.for_each_lent_page([&](SoPage<C>& page) { hot_.purge_unused(page); });
       model_.purge_all(*boxes_.model_cold, boxes_.shape);
     } else {
-      hot_.purge_at_rest(boxes_.context.so.seen_period(),
-                         in_turns ? PurgeScope::kInTurns : PurgeScope::kAll);
+      const std::uint32_t now = boxes_.context.so.seen_period();
+      PageCursor at;
+      if (in_turns) hot_.purge_at_rest_in_turns(now);
+      while (!in_turns && hot_.purge_next_at_rest(now, at)) {
+      }
       model_.purge_at_rest(*boxes_.model_cold, boxes_.shape, model_.period, in_turns);
     }
   }
