@@ -45,6 +45,7 @@ class LargeHeap {
 
   static constexpr std::size_t kKeepMin = std::size_t{64} << 20;  // bytes that may always be kept
   static constexpr std::uint64_t kKeepMs = 500;
+  static constexpr std::uint64_t kMissedMs = 4000;
 
   constexpr LargeHeap() noexcept = default;
 
@@ -282,7 +283,7 @@ class LargeHeap {
   }
   // A program that frees much and then makes no call has given it back with these frees. One that
   // takes and frees in turns misses what went early: it is left as much more from then on, and half
-  // of that after each kKeepMs (as cold/cold_box.h does with pages).
+  // of that after each kMissedMs (as cold/cold_box.h does with pages).
   std::size_t keep_max() noexcept HAKMEM_REQUIRES(lock_) {
     return std::max(kKeepMin, map_.live_bytes() / 8) + missed_bytes_;
   }
@@ -297,7 +298,7 @@ class LargeHeap {
     missed_bytes_ += missed;
   }
   void note_time(std::uint64_t now) noexcept HAKMEM_REQUIRES(lock_) {
-    if (now <= halved_ms_ + kKeepMs) return;
+    if (now <= halved_ms_ + kMissedMs) return;
     halved_ms_ = now;
     early_bytes_ /= 2;
     missed_bytes_ /= 2;

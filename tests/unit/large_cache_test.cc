@@ -202,7 +202,7 @@ TYPED_TEST(LargeCache, KeepsWhatWasMissed) {
   for (int i = 20; i < 30; ++i) this->give(blocks[static_cast<std::size_t>(i)]);
   EXPECT_LE(this->heap_.bytes_cached(), 100 * kMiB);  // by age
   for (int k = 0; k < 10; ++k) {
-    this->platform_.advance_clock_ms(600);
+    this->platform_.advance_clock_ms(5000);
     this->give(this->take(kMiB, Contents::kAny));
   }
   for (int i = 0; i < 20; ++i)
