@@ -35,9 +35,19 @@ pthread_key_t g_exit_key;
 // Destructors run in rounds, as long as values are set anew. Other keys' destructors use the heap
 // as well, before ours and after: the thread keeps its context until the last round.
 constinit thread_local int t_exit_rounds __attribute__((tls_model("initial-exec"))) = 0;
+#if defined(__has_feature)
+#define HAKMEM_HAS_FEATURE(x) __has_feature(x)
+#else
+#define HAKMEM_HAS_FEATURE(x) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || HAKMEM_HAS_FEATURE(thread_sanitizer)
+constexpr int kExitRounds = PTHREAD_DESTRUCTOR_ITERATIONS - 1;  // its own thread ends in the last
+#else
+constexpr int kExitRounds = PTHREAD_DESTRUCTOR_ITERATIONS;
+#endif
 
 void on_thread_exit(void* ctx) noexcept {
-  const bool again = ++t_exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS;
+  const bool again = ++t_exit_rounds < kExitRounds;
   if (again && pthread_setspecific(g_exit_key, ctx) == 0) return;
   t_context = &g_exited_context;
   g_allocator.park_context(*static_cast<Ctx*>(ctx));
