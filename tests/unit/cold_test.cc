@@ -538,6 +538,7 @@ TEST(ColdGuards, NoneWhereTheFlavourHasNone) {
 TEST(ColdPurgeUnused, GivesBackWhatNoBlockLiesOnAndCountsIt) {
   Cold<Full> box;
   SoPage<Full>& page = *box.borrow(bin_of<Full>(4096));
+  page.carved = page.capacity;
   std::memset(bytes_of(page), 0x5A, blocks_bytes(page));
   page.entries[3].store_relaxed(kEntryLive);
   EXPECT_EQ(box.cold.purge_unused(page), (page.capacity - 1) * std::size_t{4096});
@@ -554,9 +555,21 @@ TEST(ColdPurgeUnused, GivesBackWhatNoBlockLiesOnAndCountsIt) {
 TEST(ColdPurgeUnused, WhatTheSystemRefusesIsNotCounted) {
   Cold<Full> box;
   SoPage<Full>& page = *box.borrow(bin_of<Full>(4096));
+  page.carved = page.capacity;
   page.entries[3].store_relaxed(kEntryLive);
   box.platform.fail_nth(Call::kPurge, 1);
   EXPECT_EQ(box.cold.purge_unused(page), (page.capacity - 4u) * std::size_t{4096});
+}
+
+// What is not carved has no memory where the page had none when it was lent.
+TEST(ColdPurgeUnused, WhatWasNeverTouchedIsNotAskedFor) {
+  Cold<Full> box;
+  SoPage<Full>& page = *box.borrow(bin_of<Full>(4096));
+  page.carved = 8;
+  page.entries[3].store_relaxed(kEntryLive);
+  page.entries[7].store_relaxed(kEntryLive);
+  EXPECT_EQ(box.cold.purge_unused(page), (page.capacity - 2u) * std::size_t{4096});
+  EXPECT_EQ(box.platform.calls(Call::kPurge), 2u) << "0 to 2, 4 to 6";
 }
 
 TEST(ColdPurgeUnused, APageThatIsLentAnewHasAllOfItsMemory) {

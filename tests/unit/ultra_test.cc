@@ -128,6 +128,7 @@ TYPED_TEST(Ultra, NoPageNoBlock) {
 TYPED_TEST(Ultra, AFlushReleasesTheOldestAndKeepsTheOrderOfTheOthers) {
   const BinIndex bin = bin_of<TypeParam>(64);
   this->cache().open(bin);
+  this->cache().grow(bin);
   Magazine<TypeParam>& magazine = this->cache().magazine(bin);
   std::vector<char> blocks(magazine.capacity());
   for (char& block : blocks) *magazine.top++ = make_place<TypeParam>(&block, nullptr);
