@@ -247,8 +247,7 @@ class Run {
     require(current == due.current, "another current page than predicted");
     require(cls.partial_count == due.partial.size(), "partial_count");
     require(order_of_real(kBins[k]) == due.partial, "the order of the partial list");
-    const laws::ClassView view{current, cls.partial, cls.partial_count, cls.pages,
-                               cls.empty_count};
+    const laws::ClassView view{current, cls.partial, cls.partial_count, cls.pages, cls.empty_count};
     const auto page_at = [&](std::uint32_t page) { return owned(page, kBins[k]); };
     laws::OwnedCounts found;
     laws::Broken broken = laws::kHolds;

@@ -138,7 +138,9 @@ class UltraRun {
       const hakmem::Magazine<C>& magazine =
           ultra().magazine(BinIndex(static_cast<std::uint8_t>(bin)));
       const bool open = magazine.limit != nullptr;
-      RC_ASSERT(magazine.capacity() == (open ? std::min(boxes_.shape.bins[bin].magazine, boxes_.shape.magazine_first) : 0));
+      RC_ASSERT(
+          magazine.capacity() ==
+          (open ? std::min(boxes_.shape.bins[bin].magazine, boxes_.shape.magazine_first) : 0));
       RC_ASSERT((magazine.room() == magazine.capacity() - magazine.size()));
       std::vector<laws::CachedBlock> blocks;
       for (auto* place = magazine.base; place != magazine.top; ++place) {

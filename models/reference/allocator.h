@@ -47,9 +47,7 @@ class Allocator : public Paths {
     drain(contexts_[who]);
     return who;
   }
-  void park(std::size_t who) {
-    park_context(contexts_[who]);
-  }
+  void park(std::size_t who) { park_context(contexts_[who]); }
   // In the child: the other threads are gone, and others will park their contexts for them.
   void fork_child(std::size_t who) {
     orphaned_.clear();
@@ -115,8 +113,7 @@ class Allocator : public Paths {
     if (who == kNone || page.owner != who) return free_remote(who, page, block.slot);
     Context& ctx = contexts_[who];
     Magazine* const hot = hot_magazine(ctx, page.bin);
-    if (door == Door::kFast && hot != nullptr &&
-        hot->blocks.size() < hot->capacity) {
+    if (door == Door::kFast && hot != nullptr && hot->blocks.size() < hot->capacity) {
       if (shape_.hot_counts) count_kept(ctx, page.bin);
       return push(ctx, page, block.slot);
     }

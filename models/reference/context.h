@@ -25,7 +25,7 @@ struct Cached {
 
 struct Magazine {
   bool open = false;
-  std::size_t capacity = 0;      // places, of no meaning while it is closed
+  std::size_t capacity = 0;    // places, of no meaning while it is closed
   std::vector<Cached> blocks;  // back = newest
 };
 

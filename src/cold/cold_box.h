@@ -118,9 +118,8 @@ class ColdBox {
     if (HAKMEM_LIKELY(now == seen_period_.load_relaxed())) return;  // relaxed: a hint only
     seen_period_.store_relaxed(now);
     forget_half_of_what_was_missed();
-    const auto decayed = [&](std::uint32_t i) HAKMEM_REQUIRES(lock_) {
-      return table_.decayed(i, now, warm_cap_);
-    };
+    const auto decayed = [&](std::uint32_t i)
+                             HAKMEM_REQUIRES(lock_) { return table_.decayed(i, now, warm_cap_); };
     purge_warm(caller, decayed);
   }
 
@@ -477,7 +476,8 @@ class ColdBox {
   PageGuards<C> guards_;
   Purger<C> purger_;
   MemoryOptions options_{};
-  Lock<C> batch_;  // over system calls too: only a fork waits for it, and others of Caller::kHoldsNone
+  Lock<C>
+      batch_;  // over system calls too: only a fork waits for it, and others of Caller::kHoldsNone
   Lock<C> lock_;
   GrowingTable<Platform> slab_records_ HAKMEM_GUARDED_BY(lock_);
   SlabTable<Sizes> table_ HAKMEM_GUARDED_BY(lock_);

@@ -233,8 +233,8 @@ struct Sizes {
     }
     return most;
   }();
-  // Places of a context's magazines: first the few that each begins with, close together, then those
-  // of each that grows, as many as it may have.
+  // Places of a context's magazines: first the few that each begins with, close together, then
+  // those of each that grows, as many as it may have.
   static constexpr std::size_t first_capacity(BinIndex bin) noexcept {
     return detail::clamp_size(G::kMagazineFirst, 1, info(bin).magazine_capacity);
   }

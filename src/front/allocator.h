@@ -32,8 +32,8 @@ namespace hakmem {
 enum class SizeRule : std::uint8_t {
   kAllocated,    // operator delete: the block still has the size it was allocated with
   kMayBeShrunk,  // free_sized: the same, until a realloc has left more than was asked for in some
-                 // block of a page. From then on, down to half; any smaller one once a realloc had no
-                 // memory to shrink one with
+                 // block of a page. From then on, down to half; any smaller one once a realloc had
+                 // no memory to shrink one with
 };
 
 template <class C>
@@ -86,7 +86,9 @@ class Allocator {
   void deallocate_slow(Ctx* ctx, void* p, const char* operation) noexcept;
 
   // Whether some block of a page may hold less than its size says (realloc left it in place).
-  bool leaves_more() const noexcept { return leaves_more_.load_relaxed(); }  // relaxed: see size_fits
+  bool leaves_more() const noexcept {
+    return leaves_more_.load_relaxed();
+  }  // relaxed: see size_fits
 
   // Grows or shrinks; nullptr: out of memory, the block is untouched. Requires: p is not null.
   void* reallocate(Ctx* ctx, void* p, std::size_t n) noexcept;
@@ -222,7 +224,7 @@ class Allocator {
   Lock<C> posting_;  // held by a thread without a context while it posts
   v1::V1Heap<C> v1_;
   large::LargeHeap<C> large_;
-  Limit limit_;  // far from what the hot path reads
+  Limit limit_;                                                  // far from what the hot path reads
   typename C::World::template atomic<bool> leaves_more_{false};  // some realloc did, once
   typename C::World::template atomic<bool> shrink_failed_{false};
 };

@@ -223,7 +223,8 @@ void Allocator<C>::look_at_time(Ctx& ctx) noexcept {
 
 // A page at a time, so that a thread that comes back does not wait.
 template <class C>
-void Allocator<C>::visit_idle(std::uint32_t now, typename ContextRegistry<C>::Looks looks) noexcept {
+void Allocator<C>::visit_idle(std::uint32_t now,
+                              typename ContextRegistry<C>::Looks looks) noexcept {
   contexts_.scavenge(looks.idle, [&](Ctx& parked) { drain(parked); });
   PageCursor at;
   contexts_.visit_idle(now, looks, [&](Ctx& idle, std::uint32_t step) {
@@ -363,8 +364,8 @@ template <class C>
 std::size_t Allocator<C>::purge_unused(Page& page) noexcept {
   Ctx* const owner = page.owner.load_relaxed();  // relaxed: looked at again under the lock
   if (owner == nullptr || !owner->lock.try_lock()) return 0;
-  const bool still_lent = page.owner.load_relaxed() == owner && !owner->lost &&
-                          page.head == arena_.unit_of(page);
+  const bool still_lent =
+      page.owner.load_relaxed() == owner && !owner->lost && page.head == arena_.unit_of(page);
   const std::size_t bytes = still_lent ? hot(*owner).purge_unused(page) : 0;
   owner->lock.unlock();
   return bytes;

@@ -174,7 +174,8 @@ void Allocator<C>::deallocate_local(Ctx& ctx, Page& page, std::uint32_t slot,
                                     const FaultContext& call) noexcept {
   if constexpr (C::kMitigations.check_frees) {
     EntryBits live = kEntryLive;
-    ctx.claiming.store_relaxed(page.slot_address(slot));  // relaxed: for a child of this thread only
+    ctx.claiming.store_relaxed(
+        page.slot_address(slot));  // relaxed: for a child of this thread only
     // relaxed: one of several finds LIVE; the block itself stays with this thread
     if (HAKMEM_UNLIKELY(!page.entries[slot].cas_relaxed(live, kEntryCached))) {
       fail_freed_twice(&ctx, page, call);

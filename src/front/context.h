@@ -28,8 +28,8 @@ struct Context {
   std::uint32_t number = 0;                // 0 for the contexts that stand for "none"
   // Under the registry's lock (context_registry.h).
   ContextState state = ContextState::kUnused;
-  bool watched = false;             // on the queue of those that are visited once they are idle
-  Context* next_parked = nullptr;   // or next orphaned
+  bool watched = false;            // on the queue of those that are visited once they are idle
+  Context* next_parked = nullptr;  // or next orphaned
   Context* next_watched = nullptr;
   Context* next_sent = nullptr;
 
@@ -50,7 +50,8 @@ struct Context {
 
   // Written by other threads: frees that they sent, and that somebody is to look at it.
   alignas(64) PendingPages<C> pending{};
-  typename C::World::template atomic<std::uint32_t> called{0};  // 1: on the registry's stack of such
+  typename C::World::template atomic<std::uint32_t> called{
+      0};  // 1: on the registry's stack of such
   typename C::World::template atomic<Context*> next_called{nullptr};
   alignas(64) ContextStats<C> stats{};
 

@@ -23,7 +23,7 @@ class CalledContexts {
     if (ctx.called.exchange_release(1) != 0) return;  // X3
     Ctx* first = top_.load_relaxed();                 // relaxed: the cas decides
     do {
-      ctx.next_called.store_relaxed(first);             // relaxed: X2 publishes
+      ctx.next_called.store_relaxed(first);  // relaxed: X2 publishes
     } while (!top_.cas_weak_release_relaxed(first, &ctx));  // X2
   }
 
@@ -46,7 +46,7 @@ class CalledContexts {
 };
 
 // Requires: a context is on at most one queue of each `Link`.
-template <class C, Context<C>* Context<C>::*Link>
+template <class C, Context<C>* Context<C>::* Link>
 class ContextQueue {
  public:
   std::uint32_t size() const noexcept { return size_; }

@@ -82,8 +82,8 @@ class ContextRegistry {
   // Any thread: something was posted to a context that nobody had in view.
   void call(Ctx& ctx) noexcept { called_.call(ctx); }
 
-  // Drains for up to `most` parked contexts that were sent something, by drain(ctx), with their lock
-  // held; ends where another thread is at it.
+  // Drains for up to `most` parked contexts that were sent something, by drain(ctx), with their
+  // lock held; ends where another thread is at it.
   template <class Drain>
   void scavenge(std::size_t most, Drain&& drain) noexcept {
     for (; most != 0; --most) {

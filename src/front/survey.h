@@ -3,8 +3,8 @@
 //
 // Holds a lock for one superslab's pages at a time, so that nobody waits for long: the numbers of a
 // superslab, of v1 and of large belong to one moment each, and what other threads do meanwhile may
-// be seen or not. When nothing else runs the numbers are exact. With Patience::kNone it never waits,
-// so that it may be called wherever a thread was interrupted.
+// be seen or not. When nothing else runs the numbers are exact. With Patience::kNone it never
+// waits, so that it may be called wherever a thread was interrupted.
 //
 //   allocated <= active <= resident <= mapped + metadata      law M1 (laws/heap_laws.h)
 //

@@ -103,8 +103,8 @@ class HotBox {
     }
   }
   // The same of an idle context, of the next page from `at` on for which there was something to do.
-  // False: of none, the walk is at its end. What was on the lists when it began is looked at, unless
-  // others have moved it since.
+  // False: of none, the walk is at its end. What was on the lists when it began is looked at,
+  // unless others have moved it since.
   bool purge_next_at_rest(std::uint32_t now, PageCursor& at) noexcept {
     for (; at.bin < C::Sizes::kBins; ++at.bin, at.in_bin = false) {
       SoClass<C>& cls = ctx_.classes[at.bin];

@@ -20,7 +20,7 @@ struct SoClass {
   std::uint32_t empty_count = 0;  // of these, with no block out
   std::uint32_t max_partial = 0;  // beyond it an empty page is retired
   std::uint32_t pages = 0;        // owned in total, full ones included
-  bool refilled = false;           // its magazine, at least once
+  bool refilled = false;          // its magazine, at least once
   std::uint32_t used_in = 0;      // decay period in which the magazine was last refilled or flushed
 };
 

@@ -72,7 +72,8 @@ std::uint16_t take_slot_owner_only(SoPage<C>& page, EntryBits taken, Rng& rng) n
 template <class C>
 void give_slot_owner_only(SoPage<C>& page, std::uint32_t slot) noexcept {
   if constexpr (C::kMitigations.check_frees) {
-    // relaxed: owner only. In another life of the page there may be no such slot out, or none at all.
+    // relaxed: owner only. In another life of the page there may be no such slot out, or none at
+    // all.
     const EntryBits entry = page.entries[slot].load_relaxed();
     const bool is_out = entry_kind(entry) != kEntryFree && slot < page.carved && page.used != 0;
     if (HAKMEM_UNLIKELY(!is_out)) {

@@ -76,8 +76,8 @@ bool mark_remote(SoPage<C>& page, std::uint32_t slot, std::uint32_t* head) noexc
   }
 }
 
-// Requires: mark_remote(page, slot, &head) succeeded. `pending` is that of the page's owner. Returns
-// whether its owner has to be called: nobody had it in view.
+// Requires: mark_remote(page, slot, &head) succeeded. `pending` is that of the page's owner.
+// Returns whether its owner has to be called: nobody had it in view.
 template <class C>
 bool post(const Arena<C>& arena, PendingPages<C>& pending, SoPage<C>& page, std::uint32_t slot,
           std::uint32_t head) noexcept {

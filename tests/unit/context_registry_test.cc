@@ -209,7 +209,8 @@ TEST_F(Registry, WhoLooksTouchesNoContextThatWantsNothing) {
   const std::size_t each = registry_.bytes_used() / ctxs.size();
   const std::size_t page = platform_.page_bytes();
   for (std::size_t i = 2; i < ctxs.size(); ++i) {
-    ASSERT_TRUE(platform_.protect(ctxs[i], each / page * page)) << "a look at one would end the test";
+    ASSERT_TRUE(platform_.protect(ctxs[i], each / page * page))
+        << "a look at one would end the test";
   }
   send_something(*ctxs[1]);
   EXPECT_EQ(scavenge(100), std::set<Ctx*>{ctxs[1]});

@@ -60,8 +60,7 @@ TYPED_TEST(Ultra, ARefillTakesHalfAMagazineAndOneBlockFromOnePage) {
     Magazine<TypeParam>& magazine = this->cache().magazine(bin);
     const bool fresh = info.block_size >= TypeParam::Geometry::kFreshBytes;
     const std::size_t due =
-        fresh ? 0
-              : std::min<std::size_t>(magazine.capacity() / 2, info.capacity - std::size_t{1});
+        fresh ? 0 : std::min<std::size_t>(magazine.capacity() / 2, info.capacity - std::size_t{1});
     EXPECT_EQ(magazine.size(), due) << "bin " << b;
     EXPECT_EQ(this->state_of(block), SlotState::kLive);
     std::set<void*> distinct{block};
