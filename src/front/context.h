@@ -16,7 +16,7 @@ namespace hakmem {
 enum class ContextState : std::uint8_t {
   kUnused,
   kActive,    // held by a thread
-  kParked,    // its thread has exited; whoever holds the registry's lock may work on it
+  kParked,    // its thread has exited; others look at it when it is sent something
   kOrphaned,  // its thread was lost in a fork, in the hot path at most: it will be parked
 };
 
