@@ -231,16 +231,15 @@ class ColdBox {
     // Pages of another size end elsewhere: old guards would lie in the middle of new pages.
     const bool guards_stay = same_page_size(table_[i].bin, bin.value());
     if (purge.pages == 0 && guards_stay) return true;
+    Superslab slab = table_[i];  // a survey copies the record meanwhile
     lock_.unlock();
     purger_.purge(purge, bin_of(i));
-    const bool cleared = guards_stay || take_down_guards(i);
+    const bool cleared = guards_stay || guards_.take_down(slab, address_of(i));
     lock_.lock();
+    table_[i].guarded = slab.guarded;
+    table_[i].fenced = slab.fenced;
     table_.note_purged(purge);
     return cleared;
-  }
-  // Of a superslab that is out of everybody's reach.
-  bool take_down_guards(std::uint32_t i) noexcept HAKMEM_UNCHECKED {
-    return guards_.take_down(table_[i], address_of(i));
   }
 
   void* address_of(std::uint32_t slab) const noexcept {

@@ -34,8 +34,8 @@ class PageGuards {
     return Guard::kNone;
   }
 
-  // Of the whole superslab, at `at`, and of its record. False when the system refuses; guards are
-  // then as they were, or some of them gone.
+  // Of the whole superslab, at `at`. What is left of its guards is told in `slab`, which nobody else
+  // may look at. False when the system refuses; guards are then as they were, or some of them gone.
   bool take_down(Superslab& slab, void* at) noexcept {
     if (slab.fenced != 0) {
       if (!platform_->commit(at, Sizes::kSuperslabBytes)) return false;
