@@ -84,9 +84,7 @@ class Runner {
   // Random schedules, the same on every run.
   template <class Suite>
   void random(const char* what, unsigned iterations) {
-    rl::test_params params;
-    params.search_type = rl::random_scheduler_type;
-    params.iteration_count = iterations;
+    rl::test_params params = random(iterations);
     const bool right = simulate<Suite>(params, story_);
     std::printf("%s: %s: %u random schedules\n", right ? "ok" : "FAILED", what, iterations);
     if (!right) story_.print();
@@ -99,7 +97,9 @@ class Runner {
   void needs(const char* edge, Side side, unsigned preemptions) {
     if (plain_) return;
     g_sites.clear();
-    note(fails_at<Suite>({edge, side, Weakening::kNone}, preemptions) == 0);
+    g_weakening = {edge, side, Weakening::kNone};  // at no line: only finds those that cite it
+    rl::test_params params = random(kLooksForLines);
+    note(simulate<Suite>(params, story_));
     const char* const name = side == Side::kRelease ? "release" : "acquire";
     if (g_sites.cited() == 0) std::printf("FAILED: no %s cites %s\n", name, edge);
     note(g_sites.cited() != 0);
@@ -128,6 +128,8 @@ class Runner {
   int status() const { return failed_ ? 1 : 0; }
 
  private:
+  static constexpr unsigned kLooksForLines = 20000;
+
   // The iteration in which the suite fails with that order relaxed; 0 when it does not.
   template <class Suite>
   rl::iteration_t fails_at(Weakening weakening, unsigned preemptions) {
@@ -143,6 +145,12 @@ class Runner {
     rl::test_params params;
     params.search_type = rl::fair_context_bound_scheduler_type;
     params.context_bound = preemptions;
+    return params;
+  }
+  static rl::test_params random(unsigned iterations) {
+    rl::test_params params;
+    params.search_type = rl::random_scheduler_type;
+    params.iteration_count = iterations;
     return params;
   }
   template <class Suite>

@@ -256,7 +256,7 @@ int main(int argc, char** argv) {
   run.every<ComeAndGo<2, 2>>("2 threads come and go, twice each", 3);
   run.every<ComeAndGo<3, 1>>("3 threads come and go", 2);
   run.every<Visit>("2 threads start, 1 visits all contexts", 4);
-  run.every<Adopt<1, false>>("a free against a scavenger and an adopter", 3);
+  run.random<Adopt<1, false>>("a free against a scavenger and an adopter", 100000);
   run.every<Adopt<2, false>>("2 frees against a scavenger and an adopter", 2);
   run.every<Adopt<2, true>>("the same, and the owner parks meanwhile", 2);
   run.every<Tend>("an owner on a slow path against 2 visitors and a free", 2);

@@ -8,13 +8,9 @@ workload() {
   # Classes that mostly allocate, fork and pass objects. Left out are those whose tests measure time
   # (TestWait, TestTimeouts, ...TestPoll, ...TestBarrier, ...TestCondition) and TestResourceTracker, which
   # waits fixed times for another process: they fail on a loaded machine under any allocator.
-  for class in WithProcessesTestProcess WithProcessesTestQueue WithProcessesTestPool WithThreadsTestPool \
-    WithManagerTestPool WithManagerTestQueue WithManagerTestContainers WithProcessesTestValue \
-    WithProcessesTestArray WithProcessesTestHeap WithProcessesTestSharedMemory \
-    WithProcessesTestConnection WithProcessesTestLock WithProcessesTestSharedCTypes \
-    WithManagerTestMyManager; do
+  for class in WithProcessesTestProcess WithProcessesTestQueue WithThreadsTestPool WithManagerTestContainers \
+    WithProcessesTestValue WithProcessesTestArray WithProcessesTestHeap WithProcessesTestConnection; do
     patterns+=(-m "test.test_multiprocessing_fork.$class.*")
   done
   python3 "$PROGRAMS/python_tests.py" "${patterns[@]}" test_multiprocessing_fork
-  python3 "$PROGRAMS/python_tests.py" -m '*.WithProcessesTestQueue.*' test_multiprocessing_spawn
 }

@@ -43,7 +43,7 @@ workload() {
   commands | redis-cli -s s >replies.txt
   sha256sum replies.txt
   tail -n 40 replies.txt
-  redis-benchmark -s s -q -n 8000 -c 20 -P 4 -d 300 -r 5000 --threads 2 \
+  redis-benchmark -s s -q -n 3000 -c 20 -P 4 -d 300 -r 5000 --threads 2 \
     -t set,get,incr,lpush,rpop,sadd,hset,zadd,lrange_100,mset >benchmark.txt 2>&1
   redis-cli -s s FLUSHALL
   commands | redis-cli -s s | sha256sum

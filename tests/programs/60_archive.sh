@@ -5,9 +5,9 @@ witness=(tar xz zstd gzip bzip2)
 
 workload() {
   awk 'BEGIN {
-    for (d = 0; d < 12; ++d) {
+    for (d = 0; d < 6; ++d) {
       system("mkdir -p tree/dir" d)
-      for (f = 0; f < 25; ++f) {
+      for (f = 0; f < 15; ++f) {
         file = "tree/dir" d "/file" f
         for (i = 0; i < 900; ++i) printf "%d %d word%d line\n", i * d, i * i % (f + 7), (i * 7919 + d * f) % 4001 >file
         close(file)

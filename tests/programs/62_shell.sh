@@ -7,7 +7,7 @@ bash_loops() {
   local i text='' word
   local -A seen=()
   local -a list=()
-  for ((i = 0; i < 30000; ++i)); do
+  for ((i = 0; i < 10000; ++i)); do
     word=w$((i * 7919 % 4001))
     seen[$word]=${seen[$word]:-}$((i % 10))
     list+=("${word/w/item-}")
@@ -23,14 +23,14 @@ bash_loops() {
 
 workload() {
   bash_loops
-  awk 'BEGIN { x = 1; for (i = 0; i < 400000; ++i) { x = (x * 1103515 + 12345) % 2147483; print x, "row", i } }' >rows
+  awk 'BEGIN { x = 1; for (i = 0; i < 100000; ++i) { x = (x * 1103515 + 12345) % 2147483; print x, "row", i } }' >rows
   sort --parallel=2 -S 8M -k1,1n -k3,3nr rows | sha256sum
   sort --parallel=2 -u -k1,1 rows | wc -l
   awk '{ count[$1 % 5000]++; text[$1 % 700] = text[$1 % 700] $3 } END {
     for (k in count) total += count[k] * k; for (k in text) bytes += length(text[k]); print total, bytes }' rows
   sed -E 's/([0-9]+) row ([0-9]*)7/\2-\1/; /99/d; y/123/abc/' rows | sha256sum
   mkdir tree
-  split -n l/40 -a 2 rows tree/part.
+  split -n l/20 -a 2 rows tree/part.
   grep -r -c -E '(1[0-9]+)9+ row .*3$' tree | sort
   grep -r -o -h -P '(?<=row )\d*77\d*(?=7)' tree | sort | sha256sum
   find tree -name 'part.*' -print0 | sort -z | xargs -0 -n 3 -P 2 cksum | sort

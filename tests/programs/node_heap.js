@@ -76,10 +76,10 @@ function worker_body() {
 }
 
 async function main() {
-  console.log('objects', object_churn(1, 200000));
-  console.log('buffers', buffer_churn(2, 40000));
-  console.log('compression', compression(3, 40));
-  for (let batch = 0; batch < 6; ++batch) {
+  console.log('objects', object_churn(1, 60000));
+  console.log('buffers', buffer_churn(2, 15000));
+  console.log('compression', compression(3, 12));
+  for (let batch = 0; batch < 3; ++batch) {
     const lines = await Promise.all([0, 1, 2, 3].map((i) => run_worker(batch * 4 + i)));
     lines.forEach((line) => console.log(line));
   }
