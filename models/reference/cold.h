@@ -50,7 +50,7 @@ class Cold {
     if (warm) cool(i, k);
     if (std::count(slab.free.begin(), slab.free.end(), true) == 0) remove(hot_[bin], i);
     lent_bytes += info.page;
-    if (!warm) note_growth(info.page);
+    if (!warm) note_growth(std::min(info.page, shape_.unit));  // a large one is touched bit by bit
     const std::size_t missed = warm ? 0 : std::min(info.page, early_bytes);
     early_bytes -= missed;
     missed_bytes += missed;

@@ -314,7 +314,7 @@ class ColdBox {
     if (is_warm) {
       limit_->refund(Holder::kPages, bytes);
     } else {
-      note_growth(bytes);
+      note_growth(std::min(bytes, Sizes::kUnitBytes));  // a large one is touched bit by bit
       note_missed(bytes);
     }
     const bool has_guard = (table_[i].guarded & (1u << k)) != 0;

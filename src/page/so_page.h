@@ -72,8 +72,8 @@ struct alignas(128) SoPage {
   std::uint32_t next = kNoPage;  // partial list, by head unit
   std::uint32_t prev = kNoPage;
 
-  // Pushed to by other contexts.
-  typename C::World::template atomic<std::uint32_t> remote_head{kNoSlot};
+  // Third line: pushed to by other contexts, while the owner is at work on the second.
+  alignas(128) typename C::World::template atomic<std::uint32_t> remote_head{kNoSlot};
   typename C::World::template atomic<std::uint32_t> next_pending{kNoPage};
 
   static constexpr std::uint32_t kNoPage = ~std::uint32_t{0};

@@ -608,6 +608,17 @@ TEST(ColdPeriod, EndsByTheClockOrByGrowth) {
   EXPECT_EQ(box.cold.period(), first + 2) << "warm pages are nothing new";
 }
 
+// Threads that use a little of many sizes take many large pages, and touch little of each.
+TEST(ColdPeriod, ALargePageCountsAsAUnit) {
+  Cold<Full> box;
+  const BinIndex bin = bin_of<Full>(200000);
+  ASSERT_GT(std::size_t{1} << Full::Sizes::info(bin).page_shift, Full::Sizes::kUnitBytes);
+  const std::uint32_t first = box.cold.period();
+  const std::size_t pages = Full::Geometry::kGrowthBytes / Full::Sizes::kUnitBytes;
+  for (std::size_t i = 1; i < pages / 8; ++i) box.borrow(bin);
+  EXPECT_EQ(box.cold.period(), first);
+}
+
 TEST(ColdPeriod, AGreatHeapGrowsByAnEighth) {
   Cold<Full> box;
   const std::uint32_t first = box.cold.period();

@@ -43,6 +43,20 @@ struct Remote {
   }
 };
 
+// What others push to, what the owner writes, and what every free reads: on lines of their own.
+TEST(Remote, NobodyElsesPostsDisturbTheOwner) {
+  const auto line_of = [](const auto& field) {
+    return reinterpret_cast<std::uintptr_t>(&field) / 64;
+  };
+  const SoPage<Full> page;
+  EXPECT_EQ(line_of(page.owner), line_of(page.class_idx));
+  EXPECT_EQ(line_of(page.freelist), line_of(page.prev));
+  EXPECT_EQ(line_of(page.remote_head), line_of(page.next_pending));
+  EXPECT_NE(line_of(page.owner), line_of(page.freelist));
+  EXPECT_GE(line_of(page.remote_head), line_of(page.freelist) + 1);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(&page) % 128, 0u);
+}
+
 TEST(Remote, NothingPostedNothingDrained) {
   Remote<Small> remote;
   EXPECT_TRUE(remote.pending.empty());
