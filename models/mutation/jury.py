@@ -31,7 +31,8 @@ class Jury:
         judges = self.order(mutant)
         for judge in (j for j in judges if j.cpu <= most):
             start = time.monotonic()
-            how = programs.run(judge, str(self.folder / judge.name), mutant.number)
+            with judge.alone:
+                how = programs.run(judge, judge.binary or str(self.folder / judge.name), mutant.number)
             seat = (judge.name, mutant.file.split('/')[1])
             self.seconds[seat] += time.monotonic() - start
             if how:

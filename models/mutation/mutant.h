@@ -3,7 +3,17 @@
 // A point that is passed leaves a mark, by which run.py knows what programs can tell a mutant at all.
 #pragma once
 
+// Programs that use headers of src/ without the library have no flavour: nothing is mutated there.
+#if defined(HAKMEM_FLAVOUR_HARDENED) || defined(HAKMEM_FLAVOUR_PERF)
+#define HAKMEM_MUTANT_NOT_READ 0xFFFFFFFFu
+
 extern "C" unsigned hakmem_mutant;  // 0: none
 extern "C" unsigned char hakmem_reached[1 << 16];
+extern "C" bool hakmem_read_mutant();
 
-#define HAKMEM_MUTANT(n) (!__builtin_is_constant_evaluated() && (hakmem_reached[n] = 1, hakmem_mutant == (n)))
+#define HAKMEM_MUTANT(n)                                                                                                           \
+  (!__builtin_is_constant_evaluated() && ((hakmem_mutant != HAKMEM_MUTANT_NOT_READ || hakmem_read_mutant()), hakmem_reached[n] = 1, \
+                                          hakmem_mutant == (n)))
+#else
+#define HAKMEM_MUTANT(n) false
+#endif

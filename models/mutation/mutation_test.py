@@ -15,6 +15,7 @@ import equivalent
 import programs
 import schemata
 import tree
+import whole
 from jury import Jury
 
 SCRATCH = Path(sys.argv.pop(1)) if len(sys.argv) > 1 else tree.ROOT / 'build/mutate-test'
@@ -66,7 +67,7 @@ class Mutator(unittest.TestCase):
                    'int main() { Sample s; return s.fits(1, 2) && !s.fits(2, 2) && *s.place(&s.count) == 3 ? 0 : 1; }\n')
         SCRATCH.mkdir(parents=True, exist_ok=True)
         (SCRATCH / 'sample.cc').write_text(program)
-        subprocess.run(['clang++-19', '-std=c++20', '-w', '-include', HERE / 'mutant.h', SCRATCH / 'sample.cc',
+        subprocess.run(['clang++-19', '-std=c++20', '-w', '-DHAKMEM_FLAVOUR_HARDENED=1', '-include', HERE / 'mutant.h', SCRATCH / 'sample.cc',
                         HERE / 'mutant.cc', '-o', SCRATCH / 'sample'], check=True)
         self.assertEqual(self.fate(points, None), '')
         self.assertEqual(self.fate(points, 'if (HAKMEM_LIKELY(a <= b && !full)) return true;'), 'fails')
@@ -74,6 +75,46 @@ class Mutator(unittest.TestCase):
         self.assertEqual(self.fate(points, 'while (count > 10) --count;'), '')
         self.assertEqual(self.fate(points, 'while (count <= 9) --count;'), 'timeout')
         self.marks_name_what_is_reached(points)
+
+    def test_a_mutant_is_on_before_any_constructor(self):
+        """As in the preloaded library, which the loader asks for memory before libc knows the environment."""
+        text, points = sample()
+        program = ('#include <unistd.h>\n#define HAKMEM_LIKELY(x) (x)\n' + schemata.render(text, points) +
+                   '\n[[gnu::section(".preinit_array"), gnu::used]] static void (*g_early)() = [] { if (Sample{}.fits(2, 2)) _exit(5); };\n'
+                   'int main() { return 0; }\n')
+        SCRATCH.mkdir(parents=True, exist_ok=True)
+        (SCRATCH / 'early.cc').write_text(program)
+        subprocess.run(['clang++-19', '-std=c++20', '-w', '-DHAKMEM_FLAVOUR_HARDENED=1', '-include', HERE / 'mutant.h',
+                        SCRATCH / 'early.cc', HERE / 'mutant.cc', '-o', SCRATCH / 'early'], check=True)
+        judge = programs.Program('early', '', 'unit')
+        number = next(m.number for m in tree.mutants_of(points) if m.after == 'if (HAKMEM_LIKELY(a <= b && !full)) return true;')
+        self.assertEqual(programs.run(judge, SCRATCH / 'early', 0), '')
+        self.assertEqual(programs.run(judge, SCRATCH / 'early', number), 'fails')
+        programs.measure(judge, str(SCRATCH / 'early'))
+        self.assertIn(number, judge.reached)
+
+    def test_what_a_judge_has_started_ends_with_it(self):
+        """Also in a session of its own; and a test that is skipped says nothing."""
+        judge = programs.Program('sh', '', 'whole', ['-c', 'setsid sleep 1000 & wait'])
+        self.assertEqual(programs.run(judge, '/bin/sh', 0), 'hangs')
+        self.assertEqual(programs.run(programs.Program('sh', '', 'whole', ['-c', 'exit 77'], skips=77), '/bin/sh', 0), '')
+        self.assertEqual(programs.run(programs.Program('sh', '', 'whole', ['-c', '[ "$A" = 1 ]'], environment={'A': '1'}), '/bin/sh', 0), '')
+
+    def test_only_tests_of_the_hardened_library_judge_the_whole(self):
+        for name in ('unit.lock_test', 'unit.malloc_test.hardened', 'unit.link.variables', 'programs.citizen_fork_places.hardened',
+                     'process.sandbox.hardened', 'replay.recorded.hakmem_shared', 'misuse.bad_env_thp', 'misuse.sized_delete_off'):
+            self.assertTrue(whole.chosen(name), name)
+        for name in ('unit.malloc_test.perf', 'unit.link.ways', 'unit.layers', 'unit.mutation_self_test', 'programs.citizen_fork.hardened',
+                     'process.sandbox.perf', 'programs.51_redis', 'misuse.sweep', 'concurrency.lock_model'):
+            self.assertFalse(whole.chosen(name), name)
+
+    def test_the_initialiser_of_an_if_stays_one(self):
+        text = 'int f(int a) { if (const int b = a + 1; b != 0) return b; return 0; }\n'
+        SCRATCH.mkdir(parents=True, exist_ok=True)
+        (SCRATCH / 'init.cc').write_text(text)
+        after = {m.after for m in tree.mutants_of(schemata.find(str(SCRATCH / 'init.cc'), text, []))}
+        self.assertIn('int f(int a) { if (const int b = a - 1; b != 0) return b; return 0; }', after)
+        self.assertIn('int f(int a) { if (const int b = a + 1; false) return b; return 0; }', after)
 
     def marks_name_what_is_reached(self, points):
         judge = programs.Program('sample', '', 'unit')

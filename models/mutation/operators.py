@@ -65,7 +65,8 @@ def of_unary(cursor, text):
 def of_integer(cursor, text):
     match = INTEGER.match(text_of(cursor, text))
     if match:
-        value = int(match.group(1), 0)
+        digits = match.group(1)
+        value = int(digits, 8 if re.match(r'0\d', digits) else 0)
         yield 'constant', f'{value + 1}{match.group(2)}'
         if value > 0:
             yield 'constant', f'{value - 1}{match.group(2)}'

@@ -5,6 +5,7 @@ import re
 import resource
 import signal
 import subprocess
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -22,6 +23,10 @@ class Program:
     arguments: list = field(default_factory=list)
     cpu: float = 0.0     # of a run without mutant
     reached: frozenset = frozenset()  # the mutants that such a run passes by
+    binary: str = ''     # where it is not bin/NAME
+    environment: dict = field(default_factory=dict)
+    skips: int = 0       # exit status that says neither right nor wrong
+    alone: threading.Lock = field(default_factory=threading.Lock, repr=False)  # two runs would share the files it writes
 
 
 def programs(root):
@@ -40,10 +45,10 @@ def programs(root):
     return found
 
 
-def environment(mutant, marks):
-    found = dict(os.environ, HAKMEM_MUTANT=str(mutant), RC_PARAMS='seed=20261122 max_success=60 noshrink=1',
+def environment(mutant, marks, more):
+    found = dict(os.environ, **more, MUTANT=str(mutant), RC_PARAMS='seed=20261122 max_success=60 noshrink=1',
                  GTEST_FAIL_FAST='1', GTEST_BRIEF='1')
-    return dict(found, HAKMEM_MUTANT_REACHED=marks) if marks else found
+    return dict(found, MUTANT_REACHED=marks) if marks else found
 
 
 def limits(cpu_seconds):
@@ -51,63 +56,74 @@ def limits(cpu_seconds):
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def session_cpu(session):
-    """CPU ticks of all processes of a session, so that children that work count too."""
-    ticks = 0
+def family(root):
+    """{pid: CPU ticks} of a process, of its session and of all that descends from either."""
+    everybody = {}
     for pid in filter(str.isdigit, os.listdir('/proc')):
         try:
             with open(f'/proc/{pid}/stat', encoding='ascii', errors='replace') as stat:
-                fields = stat.read().rsplit(')', 1)[1].split()
+                everybody[int(pid)] = stat.read().rsplit(')', 1)[1].split()
         except OSError:
             continue
-        if int(fields[3]) == session:
-            ticks += sum(map(int, fields[11:15])) + (fields[0] == 'R')  # runnable, if starved: not asleep
-    return ticks
+    found, before = {root} | {pid for pid, fields in everybody.items() if int(fields[3]) == root}, set()
+    while found != before:
+        before = found
+        found = found | {pid for pid, fields in everybody.items() if int(fields[1]) in found}
+    return {pid: sum(map(int, everybody[pid][11:15])) + (everybody[pid][0] == 'R')  # runnable, if starved: not asleep
+            for pid in found & everybody.keys()}
 
 
-def kill_session(process):
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+def end(process):
+    """With all that it started: what tests start in sessions of their own, too."""
+    for pid in family(process.pid):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
     process.wait()
 
 
 def run(program, binary, mutant, marks=None):
     """How it ended: '' passed, else why the mutant is dead. `marks`: file for what it reached."""
     allowed = math.ceil(4 * program.cpu) + 1
-    process = subprocess.Popen([binary, *program.arguments], env=environment(mutant, marks), stdin=subprocess.DEVNULL,
+    process = subprocess.Popen([binary, *program.arguments], env=environment(mutant, marks, program.environment), stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
                                preexec_fn=lambda: limits(allowed))
-    ticks, since = -1, time.monotonic()
+    ticks, since = {}, time.monotonic()
     try:
         while True:
             try:
                 status = process.wait(timeout=2)
                 break
             except subprocess.TimeoutExpired:
-                now = session_cpu(process.pid)
+                now = family(process.pid)
                 if now != ticks:
                     ticks, since = now, time.monotonic()
                 elif time.monotonic() - since > ASLEEP_SECONDS:
                     return 'hangs'
     finally:
-        kill_session(process)
+        end(process)
     if status in (-signal.SIGXCPU, -signal.SIGKILL):
         return 'timeout'
-    return '' if status == 0 else ('crash' if status < 0 else 'fails')
+    return '' if status in (0, program.skips) else ('crash' if status < 0 else 'fails')
 
 
-def measure(program, binary):
+def measure(program, binary, marks=None):
     """Runs it without a mutant: it must pass. Sets its CPU time and what it reached."""
-    marks = f'{binary}.reached'
-    open(marks, 'wb').close()
+    how = passes(program, binary, marks or f'{binary}.reached')
+    if how:
+        raise SystemExit(f'mutate: {program.name} {how} without any mutant')
+
+
+def passes(program, binary, marks):
+    """Why it does not pass without a mutant, or ''."""
+    with open(marks, 'wb') as file:
+        file.truncate(1 << 16)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     program.cpu = 120
     how = run(program, binary, 0, marks)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     program.cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    if how:
-        raise SystemExit(f'mutate: {program.name} {how} without any mutant')
     with open(marks, 'rb') as file:
         program.reached = frozenset(number for number, mark in enumerate(file.read()) if mark)
+    return how

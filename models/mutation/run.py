@@ -4,7 +4,7 @@
 usage: ./hakmem mutate [--box BOX]... [--sample N] [--seed S] [--seconds T] [--only NUMBERS] [-j JOBS]
                        [--at-least PERCENT] [--judge PROGRAM]... [--quick] [--list] [--json FILE]
 
-All mutants are in one build (schemata.py); HAKMEM_MUTANT=N turns one on. The programs that reach it run until one fails. Mutants
+All mutants are in one build (schemata.py); MUTANT=N turns one on. The programs that reach it run until one fails. Mutants
 that no test can kill, because they behave the same, are listed in equivalent.txt with the reason each.
 """
 import argparse
@@ -22,6 +22,7 @@ import equivalent
 import programs
 import tree
 from jury import Jury
+from whole import Whole
 
 WORK = tree.ROOT / 'build/mutate'
 
@@ -133,21 +134,38 @@ def report(mutants, verdicts, same):
     return print_table(tally(mutants, verdicts, same))
 
 
-def main():
-    options = read_arguments()
-    found = tree.find_points(tree.ROOT)
-    everything = [m for points in found.values() for m in tree.mutants_of(points)]
-    same = equivalent.read(Path(__file__).with_name('equivalent.txt'), everything)
-    if options.list:
-        for mutant in choose(everything, options):
-            print_survivor(mutant)
-        return 0
+def inner_judges(found, options):
+    """The tree of the inner boxes, and the programs that judge them."""
     judges = programs.programs(tree.ROOT)
     built = tree.Tree(WORK, judges, found, options.jobs)
     judges = [j for j in judges if options.judge is None or j.name in options.judge]
     built.build(*([f'bin/{j.name}' for j in judges] if options.judge else []))
     for program in judges:
         programs.measure(program, str(WORK / 'bin' / program.name))
+    return built, judges
+
+
+def whole_judges(found, options):
+    built = Whole(WORK / 'whole', found, options.jobs)
+    return built, built.judges(options.judge)
+
+
+def main():
+    options = read_arguments()
+    found = tree.all_points(tree.ROOT, WORK / 'points.pickle')
+    everything = [m for points in found.values() for m in tree.mutants_of(points)]
+    same = equivalent.read(Path(__file__).with_name('equivalent.txt'), everything)
+    if options.list:
+        for mutant in choose(everything, options):
+            print_survivor(mutant)
+        return 0
+    boxes = set(options.box or tree.BOXES)
+    built, judges = [], []
+    for make, of in ((inner_judges, set(tree.BOXES) - tree.WHOLE), (whole_judges, tree.WHOLE)):
+        if boxes & of:
+            tree_of, judges_of = make({name: points for name, points in found.items() if name.split('/')[1] in of}, options)
+            built.append(tree_of)
+            judges += judges_of
     judges = [p for p in judges if not options.quick or p.cpu < 2]
     print('mutate: ' + ', '.join(f'{p.name} {p.cpu:.2f} s, {len(p.reached)} reached' for p in judges), file=sys.stderr, flush=True)
     mutants = choose([m for points in found.values() for m in tree.mutants_of(points)], options)
@@ -155,7 +173,7 @@ def main():
     if options.json:
         Path(options.json).write_text(json.dumps([dict(vars(m), verdict=verdicts.get(m.number)) for m in mutants], indent=1))
     reached = report(mutants, verdicts, same)
-    print(f'{len(built.dropped)} mutants that do not compile are not counted')
+    print(f'{sum(len(b.dropped) for b in built)} mutants that do not compile are not counted')
     return 0 if reached >= options.at_least else 1
 
 

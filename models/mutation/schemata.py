@@ -107,6 +107,8 @@ class Finder:
         head = self.text[cursor.extent.start.offset:cursor.extent.end.offset]
         if cursor.kind == K.IF_STMT:
             constant = re.match(r'if\s+constexpr', head)
+            if children[0].kind == K.DECL_STMT:  # if (init; condition)
+                self.expression(children.pop(0))
             if not constant:
                 self.condition(children[0])
             return children[1:]

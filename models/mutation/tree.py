@@ -1,9 +1,12 @@
-"""The mutated tree: a copy of the sources with all mutants in it, and the test programs compiled from it.
+"""The mutated tree: a copy of the sources with all mutants in it, and the test programs compiled from it. That of the boxes entry
+and pal, which are judged in the library as programs have it, is a tree of its own (whole.py).
 
 build/mutate/tree/ is the working tree by symbolic links, but for src/, which is written anew. A mutant that does not compile is
 dropped: each alternative stands on lines of its own (schemata.render), so the compiler's complaint names it.
 """
+import hashlib
 import json
+import pickle
 import re
 import shutil
 import subprocess
@@ -14,8 +17,9 @@ import schemata
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = 'models/mutation'
-BOXES = ['page', 'hot', 'ultra', 'remote', 'cold', 'policy', 'front']
-ORACLES = {'src/front/audit.h'}  # run by tests over a heap at rest; part of no library
+BOXES = ['page', 'hot', 'ultra', 'remote', 'cold', 'policy', 'front', 'entry', 'pal']
+WHOLE = {'entry', 'pal'}  # judged in the whole library
+ORACLES = {'src/front/audit.h', 'src/pal/fake.h', 'src/pal/fake_areas.h'}  # judges themselves; part of no library
 LINKED = ['include', 'models', 'proptests', 'tests', 'fuzz']
 FLAGS = ['-std=c++20', '-g0', '-w', '-Wno-c++11-narrowing', '-ferror-limit=0', '-fconstexpr-steps=33554432',
          '-DHAKMEM_FLAVOUR_HARDENED=1', '-D_GLIBCXX_ASSERTIONS', '-pthread']
@@ -30,6 +34,11 @@ def arguments(root):
     return [f'-I{root}', f'-I{root}/src', f'-I{root}/include', '-DHAKMEM_FLAVOUR_HARDENED=1']
 
 
+def text_of(path):
+    """libclang counts bytes: whatever is not ASCII, in comments alone, becomes as many question marks."""
+    return path.read_bytes().decode('ascii', 'replace').replace('\N{REPLACEMENT CHARACTER}', '?')
+
+
 def find_points(root, boxes=BOXES):
     """{file: points} with every mutant numbered from 1."""
     files = [p for box in boxes for p in sorted((root / 'src' / box).glob('*')) if p.suffix in ('.h', '.cc')]
@@ -38,10 +47,25 @@ def find_points(root, boxes=BOXES):
         name = str(path.relative_to(root))
         if name in ORACLES:
             continue
-        found[name] = schemata.find(str(path), path.read_text(), arguments(root))
+        found[name] = schemata.find(str(path), text_of(path), arguments(root))
         for mutant in mutants_of(found[name]):
             number += 1
             mutant.number, mutant.file = number, name
+    return found
+
+
+def all_points(root, memory):
+    """find_points of all boxes; `memory`: file that spares the parsing when nothing has changed."""
+    sources = [p for p in sorted((root / 'src').rglob('*')) if p.is_file()]
+    sources += [root / HERE / f'{name}.py' for name in ('operators', 'schemata', 'tree')]
+    state = hashlib.sha256(b''.join(str(p).encode() + p.read_bytes() for p in sources)).hexdigest()
+    if memory.exists():
+        before, found = pickle.loads(memory.read_bytes())
+        if before == state:
+            return found
+    found = find_points(root)
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    memory.write_bytes(pickle.dumps((state, found)))
     return found
 
 
@@ -69,6 +93,9 @@ def blamed(text, line):
 
 
 class Tree:
+    linked = LINKED
+    probe = f'o/{PROBE}.o'  # shows as quickly what does not compile
+
     def __init__(self, work, programs, found, jobs, optimisation='-O1'):
         self.path, self.programs, self.found, self.jobs = work / 'tree', programs, found, jobs
         self.optimisation = optimisation
@@ -79,16 +106,22 @@ class Tree:
 
     def write(self):
         self.path.mkdir(parents=True, exist_ok=True)
-        for name in LINKED:
+        for name in self.linked:
             link = self.path / name
             if not link.is_symlink():
                 link.symlink_to(ROOT / name)
         for source in sorted((ROOT / 'src').rglob('*')):
             if source.is_file():
                 name = str(source.relative_to(ROOT))
-                text = source.read_text()
+                text = text_of(source)
                 put(self.path / name, schemata.render(text, self.found[name]) if name in self.found else text)
+        self.prepare()
+
+    def prepare(self):
         put(self.path.parent / 'build.ninja', self.ninja())
+
+    def ninja_folder(self):
+        return self.path.parent
 
     def ninja(self):
         """One object per source; the programs share those of src/."""
@@ -114,10 +147,10 @@ class Tree:
 
     def build(self, *targets):
         """Compiles, and drops what does not compile, until all does."""
-        probe = [] if targets else [f'o/{PROBE}.o']  # a few programs show as quickly what does not compile
+        probe = [] if targets else [self.probe]
         for _ in range(20):
             self.write()
-            done = subprocess.run(['ninja', '-C', str(self.path.parent), f'-j{self.jobs}', '-k0', *(probe or targets)],
+            done = subprocess.run(['ninja', '-C', str(self.ninja_folder()), f'-j{self.jobs}', '-k0', *(probe or targets)],
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             if done.returncode == 0:
                 if not probe:

@@ -16,11 +16,10 @@ inline constexpr std::string_view kVariables[] = {
     "HAKMEM_SIZED_DELETE", "HAKMEM_SMALL_HEAP_V3_CLASSES", "HAKMEM_SMALL_HEAP_V3_ENABLED",
     "HAKMEM_SO_V3_STATS", "HAKMEM_STATS", "HAKMEM_STATS_FILE", "HAKMEM_STATS_SIGNAL", "HAKMEM_THP",
     "HAKMEM_TINY_C6_HOT", "HAKMEM_TINY_HEAP_PROFILE", "HAKMEM_TRACE",
-    // ./hakmem, benchmarks, fuzzing, mutation, seeded bugs, tests
+    // ./hakmem, benchmarks, fuzzing, seeded bugs, tests
     "HAKMEM_BENCH_EXTRA", "HAKMEM_BENCH_MAX_SIZE", "HAKMEM_BENCH_MIN_SIZE", "HAKMEM_BENCH_PHASES",
-    "HAKMEM_BUILD", "HAKMEM_FUZZ_BUILD", "HAKMEM_HUNT_CONFIG", "HAKMEM_JOBS", "HAKMEM_MUTANT",
-    "HAKMEM_MUTANT_REACHED", "HAKMEM_OTHER", "HAKMEM_SEEDED_BUG", "HAKMEM_SO", "HAKMEM_SPIN_FREERS",
-    "HAKMEM_STATIC"};
+    "HAKMEM_BUILD", "HAKMEM_FUZZ_BUILD", "HAKMEM_HUNT_CONFIG", "HAKMEM_JOBS", "HAKMEM_OTHER",
+    "HAKMEM_SEEDED_BUG", "HAKMEM_SO", "HAKMEM_SPIN_FREERS", "HAKMEM_STATIC"};
 
 // Of "NAME=value", the length of a NAME that begins like ours and is none of them; 0: all is well.
 constexpr std::size_t unknown_name(std::string_view variable) noexcept {

@@ -31,7 +31,7 @@ for library in libhakmem.so libhakmem-perf.so; do
   env HAKMEM_NOPE=1 "$preload" sh -c 'for i in 1 2 3; do sh -c "true; env true"; done; true' 2>"$work/out"
   says 1 HAKMEM_NOPE
   settings=()
-  for name in $table; do case $name in *STATS* | *TRACE* | *FILE | *MUTANT* | *LIMIT*) ;; *) settings+=("$name=0") ;; esac; done
+  for name in $table; do case $name in *STATS* | *TRACE* | *FILE | *LIMIT*) ;; *) settings+=("$name=0") ;; esac; done
   env "${settings[@]}" "$preload" true 2>"$work/out"
   says 0 'is not a variable'
 
