@@ -3,12 +3,14 @@
 // several threads, to the byte. And HAKMEM_STATS: at exit, in a forked child, on a signal in an
 // idle program, in a storm of signals, into a pipe that nobody reads.
 //
-//   stats LIBRARY_MODE      agree | exit | signal | storm | stuck     (each runs itself again)
+//   stats LIBRARY_MODE      agree | exit | signal | storm | stuck | forked     (most run themselves
+//   again)
 #include <fcntl.h>
 #include <hakmem/hakmem.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include <array>
 #include <atomic>
@@ -384,6 +386,44 @@ int stuck() {
   return 0;
 }
 
+// Whether that thread of this process sleeps in a call of that number.
+bool sleeps_in(pid_t thread, long call) {
+  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/syscall");
+  std::string now;
+  check(static_cast<bool>(file >> now), "/proc tells what a thread does");
+  return now == std::to_string(call);
+}
+
+// A child is forked while another thread prints into a pipe that is full: the child prints, too.
+int forked() {
+  int ends[2];
+  check(pipe(ends) == 0 && fcntl(ends[1], F_SETPIPE_SZ, 4096) == 4096, "pipe");
+  static char page[4096];
+  check(write(ends[1], page, sizeof page) == sizeof page, "the pipe is full");
+  scratch = memfd_create("stats", MFD_CLOEXEC);
+  std::atomic<pid_t> printer{0};
+  std::thread printing([&] {
+    printer.store(gettid());
+    check(print_stats(ends[1], HAK_STATS_PROM) == 0, "printing into the pipe");
+    close(ends[1]);
+  });
+  while (printer.load() == 0 || !sleeps_in(printer.load(), SYS_ppoll)) usleep(1000);
+  const pid_t child = fork();
+  if (child == 0) {
+    citizen::watchdog();
+    print_into(statement.json, sizeof statement.json, HAK_STATS_JSON);
+    check(nlohmann::json::parse(statement.json).at("process") == getpid(), "whose statistics");
+    _exit(0);
+  }
+  citizen::expect_exit_0(child);
+  std::size_t all = 0;
+  for (ssize_t n = 0; (n = read(ends[0], page, sizeof page)) > 0;)
+    all += static_cast<std::size_t>(n);
+  printing.join();
+  check(all > sizeof page, "the rest of the text");
+  return 0;
+}
+
 int signals_itself() {
   for (int i = 0; i < 4; ++i) raise(12);
   check(write(STDOUT_FILENO, "r", 1) == 1, "ready");
@@ -401,6 +441,7 @@ int main(int, char** arguments) {
   if (mode == "signal") return on_signal();
   if (mode == "storm") return storm();
   if (mode == "stuck") return stuck();
+  if (mode == "forked") return forked();
   if (mode == "holding") return holding();
   if (mode == "idle") return idle();
   if (mode == "stormed") return stormed();

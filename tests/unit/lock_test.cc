@@ -1,6 +1,8 @@
-// The lock: exclusion under real threads, sleepers are woken, and what fork needs.
+// The lock: exclusion under real threads, sleepers are woken and keep their errno, and what fork
+// needs.
 #include "pal/lock.h"
 
+#include <errno.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -51,18 +53,29 @@ TEST(Lock, OneAtATimeAndNobodySleepsForEver) {
 
 // Tells when a thread is about to sleep.
 struct WatchedPlatform : FakePlatform {
-  static inline std::atomic<int> sleeps{0};
+  static inline std::atomic<int> sleeps{0}, wakes{0};
   static void futex_wait(std::uint32_t* word, std::uint32_t expected) noexcept {
     ++sleeps;
     LinuxPlatform::futex_wait(word, expected);
+  }
+  static void futex_wake(std::uint32_t* word) noexcept {
+    ++wakes;
+    LinuxPlatform::futex_wake(word);
   }
 };
 struct Watched : Config<SmallGeometry, WatchedPlatform, StdWorld, kHardenedMitigations> {};
 
 TEST(Lock, UnlockWakesASleeper) {
   Lock<Watched> lock;
+  WatchedPlatform::sleeps = WatchedPlatform::wakes = 0;
   lock.lock();
-  std::thread sleeper([&] { const LockGuard<Watched> guard(lock); });
+  std::thread sleeper([&] {
+    errno = 4711;
+    {
+      const LockGuard<Watched> guard(lock);
+    }
+    EXPECT_EQ(errno, 4711);
+  });
   while (WatchedPlatform::sleeps == 0) std::this_thread::yield();
   // Most likely it sleeps by now; if not, unlock comes first and the test holds as well.
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -70,6 +83,22 @@ TEST(Lock, UnlockWakesASleeper) {
   sleeper.join();
   EXPECT_TRUE(lock.try_lock());
   lock.unlock();
+  EXPECT_GE(WatchedPlatform::wakes, 1);
+}
+
+// A system call for each would be felt everywhere.
+TEST(Lock, WithoutSleepersNobodyIsWoken) {
+  Lock<Watched> lock;
+  WatchedPlatform::sleeps = WatchedPlatform::wakes = 0;
+  for (int i = 0; i < 3; ++i) {
+    const LockGuard<Watched> guard(lock);
+  }
+  lock.lock();
+  lock.unlock();
+  ASSERT_TRUE(lock.try_lock());
+  lock.unlock();
+  EXPECT_EQ(WatchedPlatform::sleeps, 0);
+  EXPECT_EQ(WatchedPlatform::wakes, 0);
 }
 
 TEST(Lock, TheChildOfAForkForgetsTheHolder) {
