@@ -22,9 +22,9 @@ CHOSEN = [re.compile(text) for text in (
     r'^programs\.citizen_.*\.hardened$', r'^process\..*\.hardened$', r'^replay\.recorded\.hakmem_shared$')]
 LIBRARIES = ['libhakmem.so', 'libhakmem.a', 'libhakmem-perf.so']
 ADDED = re.compile(r'^add_test\(\[=\[(.*?)\]=\] (.*)\)$', re.M)
-# Known to take longer than SECONDS, some of them a minute with the mutants in: not even measured.
+# Not even measured: known to take longer than SECONDS, or to wait for what a mutant may never do, awake and without using time.
 LONG = re.compile(r'\.(citizen_(fork|fork_memory|fork_hooks|threads|refusal|scale_.*|memory_.*|stats_agree.*|limits_(hard_)?(128|256|\d{4,})'
-                  r'|soft_limit|mappings.*|hakmem_by_dlopen|(hard_)?limited_programs|tools)|child_frees_all|early_fork_handlers'
+                  r'|soft_limit|background|idle_.*|mappings.*|hakmem_by_dlopen|(hard_)?limited_programs|tools)|child_frees_all|early_fork_handlers'
                   r'|fork_generations)\.hardened$')
 
 
