@@ -15,6 +15,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/check.h"
+
 namespace hakmem {
 
 enum class Holder : std::uint8_t { kPages, kChunks, kMappings };
@@ -53,6 +55,7 @@ class MemoryLimit {
     return true;
   }
   void refund(Holder holder, std::size_t bytes) noexcept {
+    HAKMEM_DCHECK(at(held_by_, holder).load_relaxed() >= bytes, "charge", bytes);
     held_.fetch_add_relaxed(std::size_t{0} - bytes);
     at(held_by_, holder).fetch_add_relaxed(std::size_t{0} - bytes);
   }

@@ -408,6 +408,7 @@ class ColdBox {
   void forget_half_of_what_was_missed() noexcept {
     const std::uint32_t now = period_by_clock();
     const LockGuard<C> guard(lock_);
+    HAKMEM_AUDIT(table_.adds_up(), "slab-bytes", now);
     if (now == missed_in_) return;
     missed_in_ = now;
     early_bytes_ /= 2;

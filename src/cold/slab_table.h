@@ -100,6 +100,7 @@ class SlabTable {
   // first.
   std::uint32_t lend(std::uint32_t i) noexcept {
     Superslab& slab = slabs_[i];
+    HAKMEM_DCHECK(slab.free_pages != 0, "slab-pages", i);
     const std::uint32_t warm = slab.free_pages & slab.warm_pages;
     const auto k = static_cast<std::uint32_t>(std::countr_zero(warm != 0 ? warm : slab.free_pages));
     slab.free_pages &= ~(1u << k);
@@ -112,6 +113,8 @@ class SlabTable {
   // A lent page came back, warm, that was in use in decay period `used_in`.
   void take_back(std::uint32_t i, std::uint32_t k, std::uint32_t used_in) noexcept {
     Superslab& slab = slabs_[i];
+    HAKMEM_DCHECK(k < slab.pages && (slab.free_pages & (1u << k)) == 0, "slab-pages", i);
+    HAKMEM_DCHECK(totals_.lent_bytes >= page_bytes(slab.bin), "slab-bytes", i);
     slab.free_pages |= 1u << k;
     slab.warm_pages |= 1u << k;
     if (static_cast<std::int32_t>(used_in - slab.warm_since) > 0) slab.warm_since = used_in;
@@ -179,6 +182,18 @@ class SlabTable {
   }
   void note_purged(const Purge& purge) noexcept { slabs_[purge.slab].soiled |= purge.refused; }
 
+  // Whether the totals are what the records say.
+  bool adds_up() const noexcept {
+    std::size_t warm = 0;
+    std::uint32_t slabs = 0;
+    for (std::uint32_t i = 0; i < used_; ++i) {
+      warm +=
+          static_cast<std::size_t>(std::popcount(slabs_[i].warm_pages)) * page_bytes(slabs_[i].bin);
+      slabs += slabs_[i].warm_pages != 0 ? 1 : 0;
+    }
+    return warm == totals_.warm_bytes && slabs == warm_slabs_.size();
+  }
+
  private:
   static constexpr std::uint8_t class_of(const Superslab& slab) noexcept {
     return Sizes::kBinTable[slab.bin].size_class;
@@ -205,6 +220,8 @@ class SlabTable {
 
   void forget_warm(std::uint32_t i, std::uint32_t k) noexcept {
     Superslab& slab = slabs_[i];
+    HAKMEM_DCHECK((slab.warm_pages & (1u << k)) != 0, "slab-pages", i);
+    HAKMEM_DCHECK(totals_.warm_bytes >= page_bytes(slab.bin), "slab-bytes", i);
     slab.warm_pages &= ~(1u << k);
     if (slab.warm_pages == 0) warm_slabs_.remove(slabs_, i);
     --warm_[class_of(slab)];

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "base/check.h"
 #include "base/types.h"
 
 namespace hakmem {
@@ -43,6 +44,7 @@ struct SlabList {
 
 inline void link_slab(Superslab* slabs, SlabList& list, std::uint32_t i) noexcept {
   Superslab& s = slabs[i];
+  HAKMEM_DCHECK(!s.listed, "slab-links", i);
   s.next = list.head;
   s.prev = Superslab::kNone;
   s.listed = true;
@@ -53,6 +55,8 @@ inline void link_slab(Superslab* slabs, SlabList& list, std::uint32_t i) noexcep
 // Requires: slabs[i] is on `list`.
 inline void unlink_slab(Superslab* slabs, SlabList& list, std::uint32_t i) noexcept {
   Superslab& s = slabs[i];
+  HAKMEM_DCHECK(s.prev == Superslab::kNone ? list.head == i : slabs[s.prev].next == i, "slab-links",
+                i);
   if (s.prev != Superslab::kNone) slabs[s.prev].next = s.next;
   if (s.next != Superslab::kNone) slabs[s.next].prev = s.prev;
   if (list.head == i) list.head = s.next;
@@ -82,6 +86,10 @@ class SlabQueue {
   // Requires: slabs[i] is on it.
   void remove(Superslab* slabs, std::uint32_t i) noexcept {
     const SlabLinks links = slabs[i].*kLinks;
+    HAKMEM_DCHECK(
+        size_ != 0 &&
+            (links.prev == Superslab::kNone ? front_ == i : (slabs[links.prev].*kLinks).next == i),
+        "slab-links", i);
     (links.prev == Superslab::kNone ? front_ : (slabs[links.prev].*kLinks).next) = links.next;
     (links.next == Superslab::kNone ? back_ : (slabs[links.next].*kLinks).prev) = links.prev;
     --size_;

@@ -1,6 +1,7 @@
 // The definitions of Allocator's rare paths: start, threads, policy, statistics, trim, fork.
 #pragma once
 
+#include "base/check.h"
 #include "front/allocator.h"
 #include "page/reshuffle.h"
 
@@ -48,6 +49,7 @@ void Allocator<C>::park_context(Ctx& ctx) noexcept {
 
 template <class C>
 void Allocator<C>::give_up_all(Ctx& ctx) noexcept {
+  HAKMEM_DCHECK(ctx.lock.is_held(), "context-lock", ctx.number);
   flush_all(ctx);
   drain(ctx);
   ctx.ebb_bytes = ctx.ebb_left = 0;
@@ -114,6 +116,7 @@ typename Allocator<C>::Page* Allocator<C>::astray(Ctx& ctx, const void* block) n
 // do.
 template <class C>
 void Allocator<C>::prepare(Ctx& ctx) noexcept {
+  HAKMEM_DCHECK(ctx.lock.is_held(), "context-lock", ctx.number);
   if (HAKMEM_UNLIKELY(&policy_.current() != ctx.policy)) take_up_policy(ctx);
   drain(ctx);
 }
@@ -237,6 +240,7 @@ void Allocator<C>::visit_idle(std::uint32_t now,
 template <class C>
 void Allocator<C>::drain(Ctx& ctx) noexcept {
   if (HAKMEM_LIKELY(ctx.pending.empty())) return;
+  HAKMEM_DCHECK(ctx.lock.is_held(), "context-lock", ctx.number);
   drain_owner_only(arena_, ctx.pending,
                    [&](Page& page, std::uint32_t slot) { give_back(ctx, page, slot); });
 }

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "base/attributes.h"
+#include "base/check.h"
 #include "cold/cold_interface.h"
 #include "hot/so_ctx.h"
 #include "page/arena.h"
@@ -62,6 +63,7 @@ class HotBox {
   // Requires: the slot is LIVE, CACHED or REMOTE, and the page is this context's.
   GivePath give(Page& page, std::uint32_t slot) noexcept {
     SoClass<C>& cls = ctx_.classes[page.bin];
+    HAKMEM_DCHECK(page.owner.load_relaxed() == cls.owner.context, "page-owner", page.base);
     give_slot_owner_only(page, slot);
     const bool stays = page.used != 0 && page.flags != PageFlag::kFull && cls.current != nullptr;
     if (HAKMEM_UNLIKELY(!stays)) return place_page(cls, page);
@@ -142,7 +144,7 @@ class HotBox {
     if (cls.partial != Page::kNoPage) {
       Page& page = arena_.page(cls.partial);
       unlink_partial(cls, page);
-      if (page.used == 0) --cls.empty_count;
+      if (page.used == 0) forget_empty(cls);
       make_current(cls, page);
       return {&page, TakePath::kPartial};
     }
@@ -208,7 +210,7 @@ class HotBox {
       unit = page.next;
       if (page.used != 0) continue;
       unlink_partial(cls, page);
-      --cls.empty_count;
+      forget_empty(cls);
       retiring(page);
       retire(cls, page);
     }
@@ -264,6 +266,7 @@ class HotBox {
         }
       }
     }
+    HAKMEM_DCHECK(page.used == 0 && cls.pages != 0, "retire", page.base);
     --cls.pages;
     cold_.retire_page(page, ctx_.seen_period());
   }
@@ -273,7 +276,14 @@ class HotBox {
     cls.current = &page;
   }
 
+  static void forget_empty(SoClass<C>& cls) noexcept {
+    HAKMEM_DCHECK(cls.empty_count != 0, "empty-pages", 0);
+    --cls.empty_count;
+  }
+
   void link_partial(SoClass<C>& cls, Page& page) noexcept {
+    HAKMEM_DCHECK(page.flags != PageFlag::kPartial && page.has_free_slot(), "page-links",
+                  page.base);
     page.flags = PageFlag::kPartial;
     page.next = cls.partial;
     page.prev = Page::kNoPage;
@@ -283,6 +293,11 @@ class HotBox {
   }
 
   void unlink_partial(SoClass<C>& cls, Page& page) noexcept {
+    HAKMEM_DCHECK(page.flags == PageFlag::kPartial && cls.partial_count != 0, "page-links",
+                  page.base);
+    HAKMEM_DCHECK(page.prev == Page::kNoPage ? cls.partial == page.head
+                                             : arena_.page(page.prev).next == page.head,
+                  "page-links", page.base);
     if (page.prev != Page::kNoPage) arena_.page(page.prev).next = page.next;
     if (page.next != Page::kNoPage) arena_.page(page.next).prev = page.prev;
     if (cls.partial == page.head) cls.partial = page.next;

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "base/attributes.h"
+#include "base/check.h"
 #include "base/rng.h"
 #include "page/locate.h"
 #include "page/so_page.h"
@@ -17,7 +18,7 @@ namespace hakmem {
 template <class C>
 HAKMEM_ALWAYS_INLINE void expect_free(const SoPage<C>& page, std::uint32_t slot) noexcept {
   if constexpr (C::kMitigations.check_frees) {
-    if (HAKMEM_UNLIKELY(slot >= page.capacity)) report_corruption("freelist", page.base);
+    HAKMEM_CHECK(slot < page.capacity, "freelist", page.base);
     // relaxed: FREE entries are the owner's
     if (HAKMEM_UNLIKELY(entry_kind(page.entries[slot].load_relaxed()) != kEntryFree)) {
       report_raced_double_free(page, slot, "take");
@@ -32,6 +33,7 @@ template <class C>
 HAKMEM_NOINLINE void carve_owner_only(SoPage<C>& page, Rng& rng) noexcept {
   const BinInfo& info = C::Sizes::kBinTable[page.bin];
   const std::uint32_t first = page.carved;
+  HAKMEM_DCHECK(page.freelist == kNoSlot && first < page.capacity, "carve", page.base);
   std::uint32_t count = page.capacity - first;
   if (count > info.carve_batch) count = info.carve_batch;
   std::array<std::uint16_t, C::Sizes::kCarveMax> order;
@@ -65,6 +67,7 @@ std::uint16_t take_slot_owner_only(SoPage<C>& page, EntryBits taken, Rng& rng) n
   page.freelist = entry_link(entry.load_relaxed());  // relaxed: FREE entries are the owner's
   entry.store_relaxed(taken);
   ++page.used;
+  HAKMEM_DCHECK(page.used <= page.carved, "page-count", page.base);
   return slot;
 }
 
@@ -80,6 +83,7 @@ void give_slot_owner_only(SoPage<C>& page, std::uint32_t slot) noexcept {
       report_raced_double_free(page, slot, "give");
     }
   }
+  HAKMEM_DCHECK(page.used != 0 && slot < page.carved, "page-count", page.base);
   page.entries[slot].store_relaxed(free_entry(page.freelist));  // relaxed: owner only
   page.freelist = static_cast<std::uint16_t>(slot);
   --page.used;

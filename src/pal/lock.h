@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/attributes.h"
+#include "base/check.h"
 
 // Clang's thread-safety annotations; other compilers see nothing.
 #if defined(__clang__)
@@ -40,8 +41,11 @@ class HAKMEM_CAPABILITY Lock {
   }
   void unlock() noexcept HAKMEM_RELEASE() {
     const std::uint32_t before = state_.exchange_release(kFree);  // L1
+    HAKMEM_DCHECK(before != kFree, "lock", 0);
     if (before == kContended) C::Platform::futex_wake(word());
   }
+  // By somebody, perhaps.
+  bool is_held() const noexcept { return state_.load_relaxed() != kFree; }  // relaxed: a hint
   // In the child after fork: nobody else is left who could hold it or wait.
   void reset_in_child() noexcept HAKMEM_UNCHECKED { state_.store_relaxed(kFree); }
 

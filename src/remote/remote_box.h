@@ -17,6 +17,7 @@
 #include <cstdint>
 
 #include "base/attributes.h"
+#include "base/check.h"
 #include "page/arena.h"
 #include "page/locate.h"
 #include "report/report.h"
@@ -131,7 +132,7 @@ void drain_owner_only(const Arena<C>& arena, PendingPages<C>& pending, Give&& gi
     unit = page.next_pending.load_relaxed();                          // relaxed: R2
     std::uint32_t slot = page.remote_head.exchange_acquire(kNoSlot);  // R1
     for (std::uint32_t n = 0; slot != kNoSlot; ++n) {
-      if (slot >= page.capacity || n >= page.capacity) report_corruption("remote-list", page.base);
+      HAKMEM_CHECK(slot < page.capacity && n < page.capacity, "remote-list", page.base);
       const EntryBits entry = page.entries[slot].load_relaxed();  // relaxed: R1
       if constexpr (C::kMitigations.check_frees) {
         // A free by the owner raced with this one: the same block was freed twice.

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "base/check.h"  // report_corruption
 #include "report/fault.h"
 
 namespace hakmem {
@@ -21,7 +22,6 @@ const char* fault_code(Fault fault) noexcept;
 const char* slot_state_name(SlotState state) noexcept;
 
 [[noreturn]] void report_fault(const FaultContext& call, const BlockView& block) noexcept;
-[[noreturn]] void report_corruption(const char* law, std::uintptr_t where) noexcept;
 
 // One line `hakmem: warning: NAME="value" is not <expected>; using <used>`. Not fatal.
 void report_bad_environment(const char* name, const char* value, const char* expected,

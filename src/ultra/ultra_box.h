@@ -6,6 +6,7 @@
 
 #include <cstddef>
 
+#include "base/check.h"
 #include "hot/hot_box.h"
 #include "ultra/ultra_cache.h"
 
@@ -27,6 +28,7 @@ class UltraBox {
   // slots stay: what is in a magazine is handed out by the hot path, which could not tell.
   // Requires: the magazine is empty (it may be closed).
   static Refilled refill(Hot& hot, Magazine<C>& magazine, BinIndex bin, std::size_t most) noexcept {
+    HAKMEM_DCHECK(magazine.empty(), "magazine", bin.value());
     const typename Hot::Source source = hot.page_to_take_from(bin);
     if (source.page == nullptr) return {nullptr, source.path};
     Page& page = *source.page;
@@ -40,6 +42,7 @@ class UltraBox {
   // Moves `count` slots of the page into the magazine, or those that come before the first fresh
   // one. Requires: there are as many.
   static void fill(Hot& hot, Page& page, Magazine<C>& magazine, std::size_t count) noexcept {
+    HAKMEM_DCHECK(count <= magazine.room(), "magazine", page.base);
     MagazinePlace<C>* top = magazine.top;
     for (MagazinePlace<C>* const end = top + count; top != end; ++top) {
       if (page.next_slot_is_fresh()) break;
@@ -52,6 +55,7 @@ class UltraBox {
   // `release(place)` takes each block back.
   template <class Release>
   static void flush(Magazine<C>& magazine, std::size_t count, Release&& release) noexcept {
+    HAKMEM_DCHECK(count <= magazine.size(), "magazine", count);
     for (std::size_t i = 0; i < count; ++i) release(magazine.base[i]);
     const std::size_t kept = magazine.size() - count;
     for (std::size_t i = 0; i < kept; ++i) magazine.base[i] = magazine.base[i + count];

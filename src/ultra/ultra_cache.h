@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/check.h"
 #include "base/types.h"
 #include "ultra/magazine.h"
 
@@ -41,6 +42,7 @@ struct UltraCache {
 
   // Requires: the magazine is closed. Ensures: it is open and empty.
   void open(BinIndex bin) noexcept {
+    HAKMEM_DCHECK(!is_open(bin), "magazine", bin.value());
     MagazinePlace<C>* const place = storage + C::Sizes::first_place(bin);
     magazine(bin) = {place, place, place + C::Sizes::first_capacity(bin)};
   }
@@ -58,7 +60,10 @@ struct UltraCache {
     m = {place + size, place, place + std::min(kGrowth * capacity, most)};
   }
   // Requires: the magazine is empty.
-  void close(BinIndex bin) noexcept { magazine(bin) = {}; }
+  void close(BinIndex bin) noexcept {
+    HAKMEM_DCHECK(magazine(bin).empty(), "magazine", bin.value());
+    magazine(bin) = {};
+  }
   bool is_open(BinIndex bin) noexcept { return magazine(bin).limit != nullptr; }
 
   // Moves the magazines out of, or back into, the hot path's sight.

@@ -158,6 +158,17 @@ TEST(ColdPurge, LooksOnlyAtSuperslabsWithWarmPages) {
   box.cold.record_for_test(cold).warm_pages = 0;
 }
 
+#ifdef _GLIBCXX_ASSERTIONS  // with debug checks
+TEST(ColdDeathTest, OnceInAPeriodTheRecordsAreAddedUp) {
+  Box<EarlySmall> box;
+  const auto pages = box.borrow_many(64, 2);
+  box.cold.record_for_test(pages[0]->slab_ref).warm_pages = 3;
+  box.platform.now += ColdBox<EarlySmall>::kDecayPeriodMs;
+  EXPECT_DEATH(age(box.cold), "slab-bytes");
+  box.cold.record_for_test(pages[0]->slab_ref).warm_pages = 0;
+}
+#endif
+
 // Whoever wants a page meanwhile does not wait for the system.
 TEST(ColdLock, IsNotHeldWhileTheSystemIsAsked) {
   Box<EarlyFull> box;
