@@ -116,6 +116,14 @@ class Mutator(unittest.TestCase):
         self.assertIn('int f(int a) { if (const int b = a - 1; b != 0) return b; return 0; }', after)
         self.assertIn('int f(int a) { if (const int b = a + 1; false) return b; return 0; }', after)
 
+    def test_checks_are_left_alone(self):
+        text = 'int f(int a) {\n  HAKMEM_CHECK(a < g(2), "law", a);\n  HAKMEM_DCHECK(a == 1 &&\n    a > 0, "law", 0);\n  return a + 1;\n}\n'
+        SCRATCH.mkdir(parents=True, exist_ok=True)
+        (SCRATCH / 'checked.cc').write_text(text)
+        points = schemata.find(str(SCRATCH / 'checked.cc'), text, [])
+        self.assertEqual({m.line for m in tree.mutants_of(points)}, {5})
+        self.assertTrue(schemata.render(text, points).startswith(text[:text.index('return')]))
+
     def marks_name_what_is_reached(self, points):
         judge = programs.Program('sample', '', 'unit')
         programs.measure(judge, str(SCRATCH / 'sample'))

@@ -15,6 +15,7 @@ import operators
 
 # Written as blanks for the parser: the extent of what stands in a macro's argument would be the macro's.
 TRANSPARENT = re.compile(r'\bHAKMEM_(UN)?LIKELY\b')
+CHECK = re.compile(r'\bHAKMEM_(?:CHECK|DCHECK|AUDIT)\(')  # judges themselves (base/check.h)
 FUNCTIONS = {K.FUNCTION_DECL, K.CXX_METHOD, K.CONSTRUCTOR, K.DESTRUCTOR, K.FUNCTION_TEMPLATE, K.CONVERSION_FUNCTION}
 CLASSES = {K.NAMESPACE, K.CLASS_DECL, K.STRUCT_DECL, K.CLASS_TEMPLATE, K.CLASS_TEMPLATE_PARTIAL_SPECIALIZATION, K.LINKAGE_SPEC}
 BODIES = {K.COMPOUND_STMT, K.IF_STMT, K.FOR_STMT, K.WHILE_STMT, K.DO_STMT, K.CXX_FOR_RANGE_STMT, K.CASE_STMT, K.DEFAULT_STMT}
@@ -46,10 +47,24 @@ class Point:
     alternatives: list = field(default_factory=list)  # (Mutant, text)
 
 
+def without_checks(text):
+    """The same with blanks in their stead."""
+    found = CHECK.search(text)
+    while found:
+        end, depth = found.end(), 1
+        while depth:
+            depth += {'(': 1, ')': -1}.get(text[end], 0)
+            end += 1
+        end = text.index(';', end) + 1
+        text = text[:found.start()] + re.sub(r'[^\n]', ' ', text[found.start():end]) + text[end:]
+        found = CHECK.search(text)
+    return text
+
+
 class Finder:
     def __init__(self, name, text, arguments):
         self.name, self.text, self.points, self.function, self.result = name, text, {}, '', ''
-        blanked = TRANSPARENT.sub(lambda m: ' ' * len(m.group()), text)
+        blanked = TRANSPARENT.sub(lambda m: ' ' * len(m.group()), without_checks(text))
         unit = Index.create().parse(name, ['-x', 'c++', '-std=c++20', *arguments], [(name, blanked)])
         errors = [str(d) for d in unit.diagnostics if d.severity >= 3]
         if errors:

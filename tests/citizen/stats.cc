@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <array>
@@ -232,6 +233,7 @@ int holding() {
 
 int at_exit() {
   const Directory directory;
+  umask(0);
   const auto nothing = [] {};
   pid_t process = start({{"HAKMEM_STATS", "json"}, {"HAKMEM_STATS_FILE", directory.pattern()}},
                         "holding", nothing);
@@ -240,6 +242,8 @@ int at_exit() {
   for (const auto& file : std::filesystem::directory_iterator(directory.path())) {
     const auto json = nlohmann::json::parse(contents(file));
     check(file.path() == directory.of(json.at("process")), "the file of another process");
+    struct stat kept {};
+    check(stat(file.path().c_str(), &kept) == 0 && (kept.st_mode & 07777) == 0644, "its mode");
     check(json.at("large_allocated") >= 5000000, "the block is missing");
   }
   process = start({{"HAKMEM_STATS", "prom"}, {"HAKMEM_STATS_FILE", "relative"}}, "holding",
@@ -285,6 +289,11 @@ int on_signal() {
                                {"HAKMEM_STATS_SIGNAL", "SIGUSR2"}},
                               "idle", [&] { dup2(ends[1], STDOUT_FILENO); });
   wait_for(ends[0]);
+  const auto open_files = [&] {
+    const std::filesystem::directory_iterator files("/proc/" + std::to_string(process) + "/fd");
+    return std::distance(begin(files), end(files));
+  };
+  const auto before = open_files();
   for (int i = 0; i < 3; ++i) {
     std::filesystem::remove(directory.of(process));
     check(kill(process, SIGUSR2) == 0, "kill");
@@ -295,6 +304,7 @@ int on_signal() {
     }
     check(nlohmann::json::parse(text).at("large_allocated") >= 3000000, "the block is missing");
   }
+  while (open_files() != before) usleep(1000);  // it has written the last, and closes it
   kill(process, SIGKILL);
   waitpid(process, nullptr, 0);
   return 0;

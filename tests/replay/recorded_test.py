@@ -82,6 +82,26 @@ def names_do_not_collide():
         check(status == 0 and text.count("0 differences") == 2, text)
 
 
+def the_program_sees_nothing_of_it():
+    look = "import os; assert sorted(os.listdir('/proc/self/fd')) == ['0', '1', '2', '3'], os.listdir('/proc/self/fd')"
+    with tempfile.TemporaryDirectory() as directory:
+        files, _ = record(directory, "/usr/bin/python3", "-c", look + "; x = [bytes(1000) for _ in range(10**5)]; " + look,
+                          stdin=subprocess.DEVNULL)
+        check(len(files) == 1 and os.path.getsize(files[0]) > 2 * WINDOW, f"{files}: more than two windows")
+        check(os.stat(files[0]).st_mode & 0o7777 == 0o600, "what a program allocates is its user's business alone")
+
+
+def a_child_that_no_hook_saw_has_a_file_of_its_own():
+    behind = ("import ctypes, os; call = ctypes.CDLL(None).syscall; child = call(57)\n"  # fork
+              "if child == 0: [bytes(1000) for _ in range(1000)]; os._exit(0)\n"
+              "assert os.waitpid(child, 0)[1] == 0; x = [bytes(1000) for _ in range(1000)]")
+    with tempfile.TemporaryDirectory() as directory:
+        files, _ = record(directory, "/usr/bin/python3", "-c", behind)
+        check(len(files) == 2, f"{files}")
+        status, text = replay(*files)
+        check(status == 0 and text.count("0 differences") == 2 and text.count("(forked)") == 1, text)
+
+
 def a_relative_name_starts_where_the_program_did():
     with tempfile.TemporaryDirectory() as directory:
         os.mkdir(os.path.join(directory, "elsewhere"))
@@ -148,6 +168,9 @@ def spoiled_traces_are_told():
 
 programs_replay_without_difference()
 names_do_not_collide()
+the_program_sees_nothing_of_it()
+if os.uname().machine == "x86_64":
+    a_child_that_no_hook_saw_has_a_file_of_its_own()
 a_relative_name_starts_where_the_program_did()
 what_cannot_be_written_is_told()
 spoiled_traces_are_told()
