@@ -242,7 +242,7 @@ int at_exit() {
   for (const auto& file : std::filesystem::directory_iterator(directory.path())) {
     const auto json = nlohmann::json::parse(contents(file));
     check(file.path() == directory.of(json.at("process")), "the file of another process");
-    struct stat kept {};
+    struct stat kept{};
     check(stat(file.path().c_str(), &kept) == 0 && (kept.st_mode & 07777) == 0644, "its mode");
     check(json.at("large_allocated") >= 5000000, "the block is missing");
   }
