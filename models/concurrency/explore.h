@@ -100,6 +100,7 @@ class Runner {
     g_weakening = {edge, side, Weakening::kNone};  // at no line: only finds those that cite it
     rl::test_params params = random(kLooksForLines);
     note(simulate<Suite>(params, story_));
+    g_weakening = {};
     const char* const name = side == Side::kRelease ? "release" : "acquire";
     if (g_sites.cited() == 0) std::printf("FAILED: no %s cites %s\n", name, edge);
     note(g_sites.cited() != 0);

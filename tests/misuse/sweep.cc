@@ -1,7 +1,8 @@
 // EXPECT: OK
 // EXPECT-LINE: ^sweep: \d{4,} of \d{4,} bad frees reported rightly$
 // Every bin x state that a block can be in x kind of bad pointer, each in a process of its own. The
-// thread that passes it is the block's own or another, in turns: the next bin has it the other way. Exits 1 unless each ends in the right report. Counts on the last line.
+// thread that passes it is the block's own or another, in turns: the next bin has it the other way.
+// Exits 1 unless each ends in the right report. Counts on the last line.
 #include <hakmem/hakmem.h>
 #include <malloc.h>
 #include <semaphore.h>
