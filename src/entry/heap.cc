@@ -19,13 +19,20 @@
 #include "pal/sandbox.h"
 #include "pal/start_gate.h"
 
+// Laid out one after the other: what the loader relocates, and what a start writes, are few pages.
+#if defined(__clang__)
+#define HAKMEM_IN_THIS_ORDER  // Clang's order anyway
+#else
+#define HAKMEM_IN_THIS_ORDER [[gnu::no_reorder]]
+#endif
+
 namespace hakmem::heap {
 namespace {
 
 using Ctx = ProductionContext;
 
-constinit Ctx g_no_context;      // before a thread's first call
-constinit Ctx g_exited_context;  // after its exit
+// Before a thread's first call, and after its exit.
+HAKMEM_IN_THIS_ORDER constinit Ctx g_no_context;
 constinit StartGate<ProductionConfig> g_start;
 constinit Options g_options;  // written before g_start opens
 constinit StdWorld::atomic<bool> g_told_of_size{false};
@@ -46,10 +53,13 @@ constexpr int kExitRounds = PTHREAD_DESTRUCTOR_ITERATIONS - 1;  // its own threa
 constexpr int kExitRounds = PTHREAD_DESTRUCTOR_ITERATIONS;
 #endif
 
+bool has_exited() noexcept { return t_exit_rounds == kExitRounds; }
+
 void on_thread_exit(void* ctx) noexcept {
   const bool again = ++t_exit_rounds < kExitRounds;
   if (again && pthread_setspecific(g_exit_key, ctx) == 0) return;
-  t_context = &g_exited_context;
+  t_exit_rounds = kExitRounds;
+  t_context = &g_no_context;
   g_allocator.park_context(*static_cast<Ctx*>(ctx));
   if (HAKMEM_UNLIKELY(recording())) record(trace::Kind::kThreadExit, 0, 1, nullptr);
 }
@@ -117,7 +127,7 @@ template <class Call>
 auto with_context(Call&& call) noexcept {
   Ctx* ctx = t_context;
   if (HAKMEM_LIKELY(ctx->number != 0)) return call(ctx);
-  if (ctx != &g_exited_context) return call(context());
+  if (!has_exited()) return call(context());
   Ctx* const borrowed = g_allocator.attach_context();
   if constexpr (std::is_void_v<decltype(call(ctx))>) {
     call(borrowed);
@@ -193,7 +203,7 @@ HAKMEM_NOINLINE void* obtain_zeroed(std::size_t n) noexcept {
 [[gnu::used]] static void (*const kPullsStatsOutput)() noexcept = &print_stats_v3;
 [[gnu::used]] static void (*const kPullsVariables)() noexcept = &name_unknown_variables;
 
-constinit ProductionAllocator g_allocator;
+HAKMEM_IN_THIS_ORDER constinit ProductionAllocator g_allocator;
 constinit thread_local bool t_forking __attribute__((tls_model("initial-exec"))) = false;
 constinit thread_local Ctx* t_context __attribute__((tls_model("initial-exec"))) = &g_no_context;
 
@@ -216,7 +226,7 @@ ProductionAllocator& allocator() noexcept {
 Ctx* context() noexcept {
   if (t_context->number != 0) return t_context;
   ensure_started();
-  if (t_context == &g_exited_context) return nullptr;
+  if (has_exited()) return nullptr;
   if (t_context->number != 0) return t_context;  // starting up allocated
   Ctx* const ctx = g_allocator.attach_context();
   if (ctx == nullptr) return nullptr;

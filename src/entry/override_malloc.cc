@@ -41,7 +41,7 @@ void* allocate_paged(std::size_t n) noexcept {
 
 // Before other constructors: fork handlers registered later than ours run outside of ours, so that
 // they may allocate, and wait for threads that do.
-void start_early() noexcept { heap::allocator(); }
+HAKMEM_COLD void start_early() noexcept { heap::allocator(); }
 [[gnu::used, gnu::section(".init_array.00000")]] void (*g_start_early)() noexcept = start_early;
 
 }  // namespace

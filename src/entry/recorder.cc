@@ -133,7 +133,7 @@ class TraceFile {
   Header* header_ = nullptr;
 };
 
-constinit Lock<ProductionConfig> g_lock;
+HAKMEM_START_DATA constinit Lock<ProductionConfig> g_lock;
 constinit TraceFile g_file;
 constinit Path g_pattern;  // absolute
 // One byte of a page that reads as zero in a child that was forked behind our back (clone): it
@@ -173,9 +173,9 @@ void begin_child_file() noexcept HAKMEM_REQUIRES(g_lock) {
 }  // namespace
 
 bool start_recording() noexcept {
-  const LockGuard<ProductionConfig> guard(g_lock);
   const char* const pattern = LinuxPlatform::environment(kName);
   if (pattern == nullptr || *pattern == '\0') return false;
+  const LockGuard<ProductionConfig> guard(g_lock);
   g_pattern.put_directory_of(pattern);
   g_pattern.put(pattern);
   if (!g_pattern.usable() || !watch_for_clone() || !g_file.create(g_pattern.c_str(), false)) {

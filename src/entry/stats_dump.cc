@@ -22,7 +22,7 @@
 
 namespace hakmem::heap {
 
-constinit StdWorld::atomic<bool> g_stats_wanted{false};
+HAKMEM_START_DATA constinit StdWorld::atomic<bool> g_stats_wanted{false};
 
 namespace {
 
@@ -36,9 +36,9 @@ constexpr int kStderr = 2;
 constinit StatsOutput g_output;  // set once, before the handler is
 // At exit only the first process of a tree puts statistics out on what all of them share, or a
 // build would end in thousands of them. Each has its own place in a file, and answers a signal.
-constinit bool g_silent_at_exit = false;
+HAKMEM_START_DATA constinit bool g_silent_at_exit = false;
 // All that a report needs, apart from the stack, which in a signal handler may be small.
-constinit Lock<ProductionConfig> g_lock;
+HAKMEM_START_DATA constinit Lock<ProductionConfig> g_lock;
 constinit StatsReport g_report;
 constinit StatsText g_text;
 constinit Path g_pattern;  // the file's name from the root, %p not yet replaced
