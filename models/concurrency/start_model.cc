@@ -3,10 +3,14 @@
 #include "models/concurrency/checked_platform.h"
 #include "models/concurrency/explore.h"
 
+#include "config/geometry_proofs.h"
 #include "pal/start_gate.h"
 
 namespace hakmem::checked {
 namespace {
+
+// Of the sizes of all these models.
+static_assert(sizeof(SizeProofs<Tiny::Sizes>) && sizeof(SizeProofs<TinyPerf::Sizes>));
 
 template <unsigned kThreads>
 struct Start : rl::test_suite<Start<kThreads>, kThreads> {

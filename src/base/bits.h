@@ -1,6 +1,6 @@
 // Integer arithmetic used throughout: powers of two, rounding, and the exact reciprocal that turns
 // a byte offset into a slot number with one multiplication. All constexpr, so that every use over
-// constants is proved by static_assert (see config/geometry.h).
+// constants is proved by static_assert (see config/geometry_proofs.h).
 #pragma once
 
 #include <bit>

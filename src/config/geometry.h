@@ -1,7 +1,7 @@
 // Sizes: the bins (block sizes), the classes C0..C15 they belong to, and how pages and superslabs
 // of each bin are laid out. A Geometry is a constexpr value set; everything derived from it is
-// computed and proved at compile time. Production and small-geometry test allocators differ here
-// only.
+// computed at compile time, and proved there, too, once per build (geometry_proofs.h). Production
+// and small-geometry test allocators differ here only.
 //
 //   size n --LUT--> bin (block size) --table--> class Ck (policy, statistics, route)
 //
@@ -134,6 +134,7 @@ constexpr std::size_t clamp_size(std::size_t v, std::size_t lo, std::size_t hi) 
 // Everything derived from a geometry G. GuardBytes: inaccessible bytes at the end of each page.
 template <class G, std::size_t GuardBytes>
 struct Sizes {
+  using Geometry = G;
   static constexpr std::size_t kClasses = class_of_size(G::kBlockMax) + std::size_t{1};
   static constexpr std::size_t kUnitBytes = std::size_t{1} << G::kUnitShift;
   static constexpr std::size_t kSuperslabBytes = std::size_t{1} << G::kSuperslabShift;
@@ -191,18 +192,18 @@ struct Sizes {
     return n <= kFineLimit ? fine_index(n) : coarse_index(n);
   }
 
-  // First bin that holds n bytes and whose class is n's class.
-  static constexpr std::uint8_t bin_by_search(std::size_t n) noexcept {
-    std::uint8_t b = 0;
+  // First bin, from `b`, that holds n bytes and whose class is n's class.
+  static constexpr std::uint8_t bin_by_search(std::size_t n, std::uint8_t b = 0) noexcept {
     while (kBinTable[b].block_size < n || kBinTable[b].size_class < class_of_size(n)) ++b;
     return b;
   }
 
   static constexpr std::array<std::uint8_t, kLutSize> kBinOfSize = [] {
     std::array<std::uint8_t, kLutSize> lut{};
+    std::uint8_t b = 0;
     for (std::size_t i = 0; i < kLutSize; ++i) {
       const std::size_t n = i <= kFineLimit / 8 ? i * 8 : kFineLimit + (i - kFineLimit / 8) * 256;
-      lut[i] = bin_by_search(n);
+      lut[i] = b = bin_by_search(n, b);  // sizes grow, and their bins with them
     }
     return lut;
   }();
@@ -256,58 +257,6 @@ struct Sizes {
     return most;
   }();
 
-  // Proofs: every reciprocal divides exactly over its page, every size maps to the tightest bin of
-  // its class, every page lies in its superslab and fits its slots before the guard.
-  static constexpr bool reciprocals_are_exact() noexcept {
-    for (const BinInfo& b : kBinTable) {
-      const std::uint64_t d = b.block_size;
-      for (std::uint64_t k = 0; k < b.entry_stride; ++k) {  // can only first fail at kd - 1 or kd
-        const Quotient at = divide(k * d, b.reciprocal);
-        if (at.value != k || at.fraction >= b.reciprocal) return false;
-        const Quotient before = divide(k * d + d - 1, b.reciprocal);
-        if (before.value != k || before.fraction < b.reciprocal) return false;
-      }
-    }
-    return true;
-  }
-  static constexpr bool sizes_are_tight() noexcept {
-    for (std::size_t n = 0; n <= G::kBlockMax; n += n < 2048 ? 1 : 255) {
-      if (bin_of(n).value() != bin_by_search(n)) return false;
-    }
-    return true;
-  }
-  static constexpr bool pages_fit() noexcept {
-    for (const BinInfo& b : kBinTable) {
-      const std::size_t page = std::size_t{1} << b.page_shift;
-      if (std::size_t{b.capacity} * b.block_size + GuardBytes > page) return false;
-      if (page * b.pages_per_superslab > kSuperslabBytes) return false;
-      if (b.entry_stride % kEntryGroup != 0) return false;
-      if (b.capacity > b.entry_stride || b.magazine_capacity < 2) return false;
-      if (b.block_size >= G::kFreshBytes && b.capacity > 32) return false;
-    }
-    return true;
-  }
-  // At each end of each bin, and one further: between them nothing changes.
-  static constexpr bool aligned_bin_is_right(std::size_t alignment, std::size_t n) noexcept {
-    if (n > G::kBlockMax) return true;
-    std::size_t b = bin_of(n).value();
-    while (alignment > kMinBlock && kBinTable[b].block_size % alignment != 0) ++b;
-    return bin_of(aligned_size(alignment, n)).value() == b;
-  }
-  static constexpr bool alignments_have_bins() noexcept {
-    for (std::size_t alignment = 1; alignment <= kUnitBytes; alignment *= 2) {
-      if (!aligned_bin_is_right(alignment, 0) || !aligned_bin_is_right(alignment, 1)) return false;
-      for (const BinInfo& b : kBinTable) {
-        if (!aligned_bin_is_right(alignment, b.block_size)) return false;
-        if (!aligned_bin_is_right(alignment, b.block_size + 1)) return false;
-      }
-    }
-    return true;
-  }
-  static_assert(alignments_have_bins());
-  static_assert(reciprocals_are_exact());
-  static_assert(sizes_are_tight());
-  static_assert(pages_fit());
   static_assert(kBins <= 255 && kClasses <= kClassesMax);
 };
 
