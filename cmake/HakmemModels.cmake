@@ -6,8 +6,8 @@ file(GLOB model_sources CONFIGURE_DEPENDS "${root}/models/concurrency/*_model.cc
 foreach(source IN LISTS model_sources)
   cmake_path(GET source STEM name)
   set(level -O0)
-  if(name MATCHES "^(remote|schedule)_model$")  # these run for longer than they compile
-    set(level -O2)
+  if(name MATCHES "^(registry|remote|schedule)_model$")  # these would run for longer than they compile
+    set(level -O1)
   endif()
   hakmem_test_program(${name} "${source}" LEVEL ${level})
   target_include_directories(${name} PRIVATE "${root}/src")
