@@ -115,6 +115,40 @@ TEST(OperatorNew, LargeBlocksGoBackWithTheirSize) {
   }
 }
 
+size_t bytes_out() {
+  const struct mallinfo2 info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+template <class New, class Delete>
+void expect_given_back(New&& obtain, Delete&& give_back) {
+  constexpr size_t n = size_t{40} << 20;
+  const size_t before = bytes_out();
+  g_sink = obtain(n);
+  EXPECT_GE(bytes_out(), before + n);
+  give_back(g_sink, n);
+  EXPECT_LT(bytes_out(), before + n / 2);
+}
+
+TEST(OperatorNew, EveryFormOfDeleteGivesLargeBlocksBack) {
+  const auto one = [](size_t n) { return operator new(n); };
+  const auto many = [](size_t n) { return operator new[](n); };
+  const auto wide = [](size_t n) { return operator new(n, kWide); };
+  const auto many_wide = [](size_t n) { return operator new[](n, kWide); };
+  expect_given_back(one, [](void* p, size_t) { operator delete(p); });
+  expect_given_back(one, [](void* p, size_t n) { operator delete(p, n); });
+  expect_given_back(one, [](void* p, size_t) { operator delete(p, nothrow); });
+  expect_given_back(many, [](void* p, size_t) { operator delete[](p); });
+  expect_given_back(many, [](void* p, size_t n) { operator delete[](p, n); });
+  expect_given_back(many, [](void* p, size_t) { operator delete[](p, nothrow); });
+  expect_given_back(wide, [](void* p, size_t) { operator delete(p, kWide); });
+  expect_given_back(wide, [](void* p, size_t n) { operator delete(p, n, kWide); });
+  expect_given_back(wide, [](void* p, size_t) { operator delete(p, kWide, nothrow); });
+  expect_given_back(many_wide, [](void* p, size_t) { operator delete[](p, kWide); });
+  expect_given_back(many_wide, [](void* p, size_t n) { operator delete[](p, n, kWide); });
+  expect_given_back(many_wide, [](void* p, size_t) { operator delete[](p, kWide, nothrow); });
+}
+
 TEST(OperatorNew, EverySmallSizeGoesBackWithItsSize) {
   for (size_t n = 0; n <= 300000; n += 1 + n / 50) {
     operator delete(operator new(n), n);
