@@ -124,8 +124,10 @@ inline PolicySnapshot counting_policy() {
 
 }  // namespace hakmem::test
 
+#ifndef HAKMEM_UNSHARED  // by a build of so few tests that none is compiled for all
 HAKMEM_INSTANCES(extern template, hakmem::test::Small)
 HAKMEM_INSTANCES(extern template, hakmem::test::SmallPerf)
 HAKMEM_INSTANCES(extern template, hakmem::test::Watched)
 HAKMEM_INSTANCES(extern template, hakmem::test::Full)
 HAKMEM_INSTANCES(extern template, hakmem::test::FullPerf)
+#endif
