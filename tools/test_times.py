@@ -21,8 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PRESETS = ['debug', 'asan', 'tsan', 'perf', 'hardened']
 LABELS = ['unit', 'misuse', 'programs', 'process', 'property', 'replay', 'proofs', 'concurrency']
-KINDS = [('cmake_pch', 'precompiled headers'), ('_models.dir/support', 'allocators of the tests'),
-         ('/test_heap_', 'allocators of the tests'), ('fuzz_replay', 'replay'), ('/misuse_', 'misuse'), ('_prop.dir', 'property'),
+KINDS = [('cmake_pch', 'precompiled headers'), ('_models.dir/', 'allocators of the tests'),
+         ('test_heap.dir/', 'allocators of the tests'), ('fuzz_replay', 'replay'), ('/misuse_', 'misuse'), ('_prop.dir', 'property'),
          ('_model.dir', 'concurrency'), ('_objects.dir', 'libraries'), ('/unit/', 'unit'), ('/entry/', 'entry'),
          ('citizen', 'programs'), ('process', 'programs'), ('recorded', 'replay'), ('hakmem-replay', 'tools'), ('bench', 'bench')]
 
@@ -66,7 +66,7 @@ def test(tree, preset, label, jobs):
     if 'Total Tests: 0' in shown:
         return None
     cpu, begun = children_cpu(), time.monotonic()
-    status = subprocess.run([*command, f'-j{jobs}'], cwd=tree, stdout=subprocess.DEVNULL, check=False).returncode
+    status = subprocess.run([*command, f'-j{2 * jobs}'], cwd=tree, stdout=subprocess.DEVNULL, check=False).returncode
     return children_cpu() - cpu, time.monotonic() - begun, status == 0
 
 

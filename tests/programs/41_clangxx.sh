@@ -11,7 +11,7 @@ prepare() {
 workload() {
   local source
   clang++-19 --version | head -n 1
-  awk -v count=4 -f "$PROGRAMS/generate_templates.awk" </dev/null >templates.cc
+  awk -v count=1 -f "$PROGRAMS/generate_templates.awk" </dev/null >templates.cc
   clang++-19 -std=c++20 -O1 -g -c templates.cc -o templates.o 2>&1
   nm -C --defined-only templates.o | sha256sum
   sha256sum templates.o
@@ -26,7 +26,7 @@ workload() {
   ./templates | sha256sum
   clang++-19 -std=c++20 -O2 -g -Wall -Wextra -flto=thin -pthread --ld-path=ld.lld-19 \
     "$PROGRAMS/handover_threads.cc" -o threads 2>&1
-  ./threads 2
+  ./threads 1
   # The analyzer and the AST printer hold far more live objects than code generation does.
   clang++-19 -std=c++20 --analyze -Xclang -analyzer-output=text templates.cc 2>&1 | sha256sum
 }

@@ -8,5 +8,5 @@ prepare() {
 }
 
 workload() {
-  "$INPUT/handover_threads" 8 2>&1
+  "$INPUT/handover_threads" 4 2>&1
 }
