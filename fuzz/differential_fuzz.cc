@@ -12,10 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "front/allocator.h"
-#include "front/allocator_cold.h"
-#include "front/allocator_slow.h"
-#include "front/audit.h"
+#include "heap/allocator.h"
+#include "heap/allocator_members.h"
+#include "inspect/audit.h"
 #include "fuzz/check.h"
 #include "fuzz/trace_input.h"
 #include "fuzz/trace_mutator.h"
@@ -66,7 +65,7 @@ class Tenant {
         heap_->trim(*ctx_);
         return {};
       case OpKind::kClock:
-        heap_->platform().advance_clock_ms(op.arg % 5000);
+        heap_->boxes().platform.advance_clock_ms(op.arg % 5000);
         return {};
       default:
         return {};
@@ -77,7 +76,7 @@ class Tenant {
     const char* const broken = audit(*heap_);
     if (broken != nullptr) fail(std::string("law ") + broken + " is broken");
     while (!blocks_.empty()) free(0);
-    require(heap_->platform().foreign_calls() == 0, "calls about foreign memory");
+    require(heap_->boxes().platform.foreign_calls() == 0, "calls about foreign memory");
   }
 
  private:

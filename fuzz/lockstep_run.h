@@ -36,7 +36,7 @@ model::LockstepOptions options_of(const TraceInput& input, unsigned compare_ever
 template <class C, class After>
 bool run_once(const TraceInput& input, unsigned compare_every, bool report, After&& after) {
   model::Lockstep<C> run(options_of<C>(input, compare_every));
-  const PoisonScope<C> poison(run.real().arena());
+  const PoisonScope<C> poison(run.real().boxes().arena);
   for (const model::Op& op : ops_run<C>(input)) {
     if (!run.step(op)) break;
   }
@@ -106,11 +106,11 @@ void end_program(model::Lockstep<C>& run, std::uint8_t by) {
   }
   run.step({OpKind::kTrim, by, 0, 0, 0});
   if (!run.difference().empty()) return;
-  require(run.real().cold().totals().lent_bytes == 0, "a page is lent though no block is live");
-  require(run.real().cold().totals().warm_bytes == 0, "memory is kept though all was trimmed");
-  require(run.real().large().live_blocks() == 0, "a large block is left");
+  require(run.real().boxes().cold.totals().lent_bytes == 0, "a page is lent though no block is live");
+  require(run.real().boxes().cold.totals().warm_bytes == 0, "memory is kept though all was trimmed");
+  require(run.real().boxes().large.live_blocks() == 0, "a large block is left");
   for (std::size_t b = 0; b < C::Sizes::kBins; ++b) {
-    require(run.real().v1().live_blocks(BinIndex(static_cast<std::uint8_t>(b))) == 0,
+    require(run.real().boxes().v1.live_blocks(BinIndex(static_cast<std::uint8_t>(b))) == 0,
             "a block of v1 is left");
   }
 }

@@ -9,9 +9,8 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "front/allocator.h"
-#include "front/allocator_cold.h"
-#include "front/allocator_slow.h"
+#include "heap/allocator.h"
+#include "heap/allocator_members.h"
 #include "fuzz/check.h"
 #include "models/lockstep_configs.h"
 
@@ -42,14 +41,14 @@ class Heap {
   }
 
   std::uintptr_t address(std::uint8_t how, std::uint64_t n) const {
-    const std::uintptr_t arena = allocator_->arena().base();
+    const std::uintptr_t arena = allocator_->boxes().arena.base();
     const Known& block = live_[n % live_.size()];
     const std::uint64_t more = n / live_.size();
     switch (how % 8) {
       case 0:
         return n;
       case 1:
-        return arena + n % allocator_->arena().bytes();
+        return arena + n % allocator_->boxes().arena.bytes();
       case 2:
         return arena + n % used_bytes();
       case 3:
@@ -61,7 +60,7 @@ class Heap {
       case 6:
         return freed_[n % freed_.size()] + more % 32;
       default:
-        return arena + allocator_->arena().bytes() + n % 8192 - 4096;
+        return arena + allocator_->boxes().arena.bytes() + n % 8192 - 4096;
     }
   }
 
@@ -96,7 +95,7 @@ class Heap {
   }
 
   std::size_t used_bytes() const {
-    return allocator_->cold().superslabs_used() * C::Sizes::kSuperslabBytes + C::Sizes::kUnitBytes;
+    return allocator_->boxes().cold.superslabs_used() * C::Sizes::kSuperslabBytes + C::Sizes::kUnitBytes;
   }
   // The live block that the address lies in.
   const Known* holder(std::uintptr_t address) const {
@@ -108,9 +107,9 @@ class Heap {
   }
 
   void check_page(std::uintptr_t address, const BlockView& view) const {
-    const Arena<C>& arena = allocator_->arena();
+    const Arena<C>& arena = allocator_->boxes().arena;
     const Page* const unit = arena.so_page_of(ClientPtr(address));
-    const std::size_t used = allocator_->cold().superslabs_used() * C::Sizes::kSuperslabBytes;
+    const std::size_t used = allocator_->boxes().cold.superslabs_used() * C::Sizes::kSuperslabBytes;
     require((unit != nullptr) == (address - arena.base() < used), "so_page_of's range");
     require(arena.reserves(ClientPtr(address)) == (address - arena.base() < arena.bytes()),
             "range");

@@ -48,8 +48,7 @@ struct PoisonWorld : StdWorld {
   using atomic = std::conditional_t<std::is_same_v<T, EntryBits>, PoisonEntry, StdAtomic<T>>;
 };
 
-struct SmallPoisoned : Config<SmallGeometry, model::KeptPlatform, PoisonWorld, kHardenedMitigations,
-                              HotCounting::kOn> {
+struct SmallPoisoned : Config<SmallGeometry, model::KeptPlatform, PoisonWorld, kHardenedMitigations> {
   using Limit = model::WatchedLimit;
 };
 

@@ -15,10 +15,9 @@
 #include <string>
 #include <vector>
 
-#include "front/allocator.h"
-#include "front/allocator_cold.h"
-#include "front/allocator_slow.h"
-#include "front/audit.h"
+#include "heap/allocator.h"
+#include "heap/allocator_members.h"
+#include "inspect/audit.h"
 #include "models/blocks.h"
 #include "models/lockstep_compare.h"
 #include "models/model_platform.h"
@@ -64,14 +63,14 @@ class Lockstep {
     const bool contexts = options.faults.is_none() || has_contexts();
     // The system refused the table for them: v1 and large alone.
     if (!contexts && !attach_refused_) shape.contexts_max = 0;
-    model_ = std::make_unique<Allocator>(shape, real_->arena().base(), real_->arena().superslabs(),
+    model_ = std::make_unique<Allocator>(shape, real_->boxes().arena.base(), real_->boxes().arena.superslabs(),
                                          options.policy);
     if (contexts && !options.faults.is_none()) model_->park(model_->attach());
     model_->cold().soiled = [this](std::size_t slab) {
-      return real_->cold().record_for_test(SlabIndex(static_cast<std::uint32_t>(slab))).soiled;
+      return real_->boxes().cold.record_for_test(SlabIndex(static_cast<std::uint32_t>(slab))).soiled;
     };
     model_->reorder = [this](Page& page) { reorder(page); };
-    model_->cold().elsewhere = [&limit = real_->limit()] { return limit.at_next_question(); };
+    model_->cold().elsewhere = [&limit = real_->boxes().limit] { return limit.at_next_question(); };
   }
 
   bool step(const Op& op) {
@@ -93,21 +92,21 @@ class Lockstep {
     if (difference_.empty()) note(Comparer<C>(*real_, *model_).everything());
     audit_laws();
     if constexpr (kFake)
-      expect(real_->platform().foreign_calls() == 0, "calls about foreign memory");
+      expect(real_->boxes().platform.foreign_calls() == 0, "calls about foreign memory");
     return difference_.empty();
   }
 
   // Frees every block, ends every thread, trims: nothing may be left, in the model or really.
   bool finish_empty() {
-    if constexpr (kFake) real_->platform().stop_failing();
+    if constexpr (kFake) real_->boxes().platform.stop_failing();
     step({OpKind::kLimit, 0, 0, 0, 0});
     while (!blocks_.empty() && step({OpKind::kFree, 0, 0, 0, 0})) {
     }
     for (std::uint16_t t = 0; t < kThreads; ++t) step({OpKind::kThreadExit, t, 0, 0, 0});
     step({OpKind::kTrim, 0, 0, 0, 0});
     step({OpKind::kThreadExit, 0, 0, 0, 0});
-    expect(real_->cold().totals().lent_bytes == 0, "pages are lost");
-    expect(real_->cold().totals().warm_bytes == 0, "trim left warm pages");
+    expect(real_->boxes().cold.totals().lent_bytes == 0, "pages are lost");
+    expect(real_->boxes().cold.totals().warm_bytes == 0, "trim left warm pages");
     return finish();
   }
 
@@ -143,8 +142,8 @@ class Lockstep {
   RealContext* attach() {
     RealContext* const real = real_->attach_context();
     if constexpr (kFake) {
-      attach_refused_ = real == nullptr && real_->platform().commits_refused() != commits_seen_;
-      commits_seen_ = real_->platform().commits_refused();
+      attach_refused_ = real == nullptr && real_->boxes().platform.commits_refused() != commits_seen_;
+      commits_seen_ = real_->boxes().platform.commits_refused();
     }
     return real;
   }
@@ -163,42 +162,42 @@ class Lockstep {
   void begin_step(const Op& op) {
     actor_ = Rules::thread(op);
     attach_refused_ = false;
-    model_->cold().clock_ms = real_->platform().clock_ms();  // it stands still during a step
-    held_before_ = real_->limit().held();
-    cached_before_ = real_->large().bytes_cached();
+    model_->cold().clock_ms = real_->boxes().platform.clock_ms();  // it stands still during a step
+    held_before_ = real_->boxes().limit.held();
+    cached_before_ = real_->boxes().large.bytes_cached();
     for (std::size_t h = 0; h < 3; ++h) limit_refusals_[h] = limit_refusals(h);
-    real_->limit().forget_questions();
-    real_->platform().forget_remaps();
+    real_->boxes().limit.forget_questions();
+    real_->boxes().platform.forget_remaps();
     if constexpr (kFake) {
-      commits_before_ = commits_seen_ = real_->platform().commits_refused();
-      policy_maps_before_ = real_->platform().policy_maps_refused();
-      unmaps_before_ = real_->platform().unmaps_refused();
-      refusals_before_ = real_->platform().failures();
+      commits_before_ = commits_seen_ = real_->boxes().platform.commits_refused();
+      policy_maps_before_ = real_->boxes().platform.policy_maps_refused();
+      unmaps_before_ = real_->boxes().platform.unmaps_refused();
+      refusals_before_ = real_->boxes().platform.failures();
     }
   }
   // What the system refused during the step so far; the model is told.
   void tell_model() {
     if constexpr (kFake) {
-      model_->commit_fails = real_->platform().commits_refused() != commits_before_;
-      model_->policy_memory_fails = real_->platform().policy_maps_refused() != policy_maps_before_;
+      model_->commit_fails = real_->boxes().platform.commits_refused() != commits_before_;
+      model_->policy_memory_fails = real_->boxes().platform.policy_maps_refused() != policy_maps_before_;
     }
   }
   // A large block that had to grow did not where it is, nor was it moved by the system: that or the
   // limit refused.
   bool remap_failed(const Block& before, std::size_t n, std::uintptr_t address) {
     return n > before.usable && address != before.owned.address &&
-           !real_->platform().remapped(before.owned.address);
+           !real_->boxes().platform.remapped(before.owned.address);
   }
   bool unmap_failed() {
-    if constexpr (kFake) return real_->platform().unmaps_refused() != unmaps_before_;
+    if constexpr (kFake) return real_->boxes().platform.unmaps_refused() != unmaps_before_;
     return false;
   }
   bool system_refused() {
-    if constexpr (kFake) return real_->platform().failures() != refusals_before_;
+    if constexpr (kFake) return real_->boxes().platform.failures() != refusals_before_;
     return false;
   }
   std::size_t limit_refusals(std::size_t holder) {
-    return real_->limit().refusals(static_cast<Holder>(holder));
+    return real_->boxes().limit.refusals(static_cast<Holder>(holder));
   }
   // No block of n bytes at that alignment from v1 or large: the system refused, or the limit did
   // and what it would have taken is really too much.
@@ -209,17 +208,17 @@ class Lockstep {
     const std::size_t need =
         large ? (n == 0 ? 4096 : (n + 4095) / 4096 * 4096) : v1::Layout<C>::kChunkBytes;
     return limit_refusals(holder) != limit_refusals_[holder] &&
-           real_->limit().held() + need > real_->limit().get().hard;
+           real_->boxes().limit.held() + need > real_->boxes().limit.get().hard;
   }
   // More than the hard limit allows is never taken, and above the soft limit nothing more is
   // cached.
   void check_limit() {
-    const std::size_t held = real_->limit().held();
-    const LimitBytes limit = real_->limit().get();
+    const std::size_t held = real_->boxes().limit.held();
+    const LimitBytes limit = real_->boxes().limit.get();
     expect(held <= held_before_ || held <= limit.hard, "more is held than the hard limit allows");
     const bool over = held > limit.soft && held_before_ > limit.soft;
-    expect(!over || real_->large().bytes_cached() <= cached_before_, "cached above the soft limit");
-    expect(real_->limit().questions_match(), "how often the cold box looked at the limit");
+    expect(!over || real_->boxes().large.bytes_cached() <= cached_before_, "cached above the soft limit");
+    expect(real_->boxes().limit.questions_match(), "how often the cold box looked at the limit");
   }
 
   Thread& thread() {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "front/allocator.h"
+#include "heap/allocator.h"
 #include "models/reference/allocator.h"
 
 namespace hakmem::model {
@@ -34,7 +34,7 @@ class Comparer {
   std::string context(std::size_t who) {
     difference_.clear();
     std::size_t number = 0;
-    real_.contexts().for_each([&](hakmem::Context<C>& ctx) {
+    real_.boxes().contexts.for_each([&](hakmem::Context<C>& ctx) {
       if (number++ == who) compare_context(ctx, model_.contexts()[who]);
     });
     return difference_;
@@ -70,7 +70,7 @@ class Comparer {
 
   void compare_contexts() {
     std::size_t number = 0;
-    real_.contexts().for_each([&](RealContext& ctx) {
+    real_.boxes().contexts.for_each([&](RealContext& ctx) {
       if (number < model_.contexts().size()) compare_context(ctx, model_.contexts()[number]);
       ++number;
     });
@@ -92,9 +92,10 @@ class Comparer {
     same({"attended context", who}, real.attended, model.attended);
     same({"out of view is context", who},
          real.pending.head.load_relaxed() == PendingPages<C>::kOutOfView, model.out_of_view);
-    same({"bytes towards the ebb of context", who}, real.ebb_bytes, model.ebb_bytes);
-    same({"ebb of context", who}, real.ebb_left, model.ebb_left);
-    same({"bytes by which pages were thinned of context", who}, real.thinned_bytes,
+    same({"bytes towards release mode of context", who}, real.release.freed_bytes,
+         model.release_bytes);
+    same({"release mode of context", who}, real.release.allocations_left, model.release_left);
+    same({"bytes by which pages were thinned of context", who}, real.release.thinned_bytes,
          model.thinned_bytes);
     compare_pending(real, model);
     compare_counters(real, model);
@@ -112,7 +113,7 @@ class Comparer {
     std::uint32_t unit = cls.partial;
     for (std::size_t at = own.partial.size(); at-- > 0 && unit != RealPage::kNoPage;) {
       same({"partial page", who, bin}, unit, own.partial[at]);
-      unit = real_.arena().page(unit).next;
+      unit = real_.boxes().arena.page(unit).next;
     }
   }
 
@@ -144,7 +145,8 @@ class Comparer {
     std::uint32_t unit = pending.empty() ? RealPage::kNoPage : pending.head.load_relaxed();
     for (std::size_t at = model.pending.size(); at-- > 0 && difference_.empty();) {
       same({"pending page of context", model.number}, unit, model.pending[at]);
-      if (unit != RealPage::kNoPage) unit = real_.arena().page(unit).next_pending.load_relaxed();
+      if (unit != RealPage::kNoPage)
+        unit = real_.boxes().arena.page(unit).next_pending.load_relaxed();
     }
     same({"end of pending pages of context", model.number}, unit == RealPage::kNoPage, true);
   }
@@ -174,16 +176,17 @@ class Comparer {
 
   void compare_slabs() {
     Cold& cold = model_.cold();
-    same({"superslabs"}, real_.cold().superslabs_used(), cold.slabs.size());
+    same({"superslabs"}, real_.boxes().cold.superslabs_used(), cold.slabs.size());
     for (std::size_t i = 0; i < cold.slabs.size() && difference_.empty(); ++i) compare_slab(i);
-    const ColdTotals totals = real_.cold().totals();
+    const ColdTotals totals = real_.boxes().cold.totals();
     same({"bytes committed"}, totals.committed_bytes, cold.slabs.size() * model_.shape().superslab);
     same({"bytes lent"}, totals.lent_bytes, cold.lent_bytes);
     same({"bytes warm"}, totals.warm_bytes, cold.warm_bytes);
   }
 
   void compare_slab(std::size_t i) {
-    const Superslab& real = real_.cold().record_for_test(SlabIndex(static_cast<std::uint32_t>(i)));
+    const Superslab& real =
+        real_.boxes().cold.record_for_test(SlabIndex(static_cast<std::uint32_t>(i)));
     const Slab& slab = model_.cold().slabs[i];
     same({"bin of superslab", i}, real.bin, slab.bin);
     same({"tier of superslab", i}, static_cast<std::size_t>(real.tier),
@@ -205,12 +208,12 @@ class Comparer {
     return out;
   }
   void compare_no_owner(std::size_t head) {
-    const RealPage& page = real_.arena().page(static_cast<std::uint32_t>(head));
+    const RealPage& page = real_.boxes().arena.page(static_cast<std::uint32_t>(head));
     same({"a free page has an owner"}, page.owner.load_relaxed() != nullptr, false);
   }
 
   void compare_page(std::size_t head) {
-    const RealPage& real = real_.arena().page(static_cast<std::uint32_t>(head));
+    const RealPage& real = real_.boxes().arena.page(static_cast<std::uint32_t>(head));
     const Page& page = model_.cold().page(head);
     const RealContext* const owner = real.owner.load_relaxed();
     if (owner == nullptr) return same({"owner of page", head}, 0, page.owner + 1);
@@ -239,8 +242,8 @@ class Comparer {
       differ("system pages given back of page", purged, page.purged_min);
   }
   std::size_t purges_refused() {
-    if constexpr (requires { real_.platform().purges_refused(); })
-      return real_.platform().purges_refused();
+    if constexpr (requires { real_.boxes().platform.purges_refused(); })
+      return real_.boxes().platform.purges_refused();
     else
       return 0;
   }
@@ -299,16 +302,16 @@ class Comparer {
 
   void compare_fallbacks() {
     for (std::size_t b = 0; b < model_.v1_live.size() && difference_.empty(); ++b) {
-      const std::size_t live = real_.v1().live_blocks(BinIndex(static_cast<std::uint8_t>(b)));
+      const std::size_t live = real_.boxes().v1.live_blocks(BinIndex(static_cast<std::uint8_t>(b)));
       same({"blocks of v1 in bin", b}, live, model_.v1_live[b]);
     }
-    same({"large blocks"}, real_.large().live_blocks(), model_.large_live);
+    same({"large blocks"}, real_.boxes().large.live_blocks(), model_.large_live);
   }
 
   // What it decides shows in the policy; this, before it does.
   void compare_learner() {
     for (std::size_t c = 0; c < kClassesMax && difference_.empty(); ++c) {
-      const ClassDeltas real = real_.learner().seen(SizeClass(static_cast<std::uint8_t>(c)));
+      const ClassDeltas real = real_.boxes().learner.seen(SizeClass(static_cast<std::uint8_t>(c)));
       const Learner::Seen& seen = model_.learner().seen[c];
       same({"pages borrowed since the learner's decision, class", c}, real.refills, seen.refills);
       same({"pages retired since the learner's decision, class", c}, real.retires, seen.retires);

@@ -9,11 +9,11 @@
 namespace hakmem::model {
 
 struct SmallHardened
-    : Config<SmallGeometry, KeptPlatform, StdWorld, kHardenedMitigations, HotCounting::kOn> {
+    : Config<SmallGeometry, KeptPlatform, StdWorld, kHardenedMitigations> {
   using Limit = WatchedLimit;
 };
 struct SmallPerf
-    : Config<SmallGeometry, KeptPlatform, StdWorld, kPerfMitigations, HotCounting::kOn> {
+    : Config<SmallGeometry, KeptPlatform, StdWorld, kPerfMitigations> {
   using Limit = WatchedLimit;
 };
 struct ProductionHardened
@@ -28,7 +28,7 @@ struct FourPagesGeometry : SmallGeometry {
   static constexpr std::size_t kPagesPerSuperslabMax = 4;
 };
 struct FourPagesHardened
-    : Config<FourPagesGeometry, KeptPlatform, StdWorld, kHardenedMitigations, HotCounting::kOn> {
+    : Config<FourPagesGeometry, KeptPlatform, StdWorld, kHardenedMitigations> {
   using Limit = WatchedLimit;
 };
 

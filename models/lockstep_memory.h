@@ -92,7 +92,7 @@ void Lockstep<C, Rules>::check_page_of(const Block& block) {
   const std::size_t unit_bytes = model_->shape().unit;
   for (const std::uintptr_t at : {begin, begin + block.usable / 2, begin + block.usable - 1,
                                   begin + block.usable, begin - 1}) {
-    const auto* const unit = real_->arena().so_page_of(ClientPtr(at));
+    const auto* const unit = real_->boxes().arena.so_page_of(ClientPtr(at));
     const bool inside = at - model_->arena() < bytes_in_use();
     expect((unit != nullptr) == inside, "so_page_of knows what is in the arena");
     if (unit == nullptr || !inside) continue;
@@ -101,11 +101,11 @@ void Lockstep<C, Rules>::check_page_of(const Block& block) {
     if (known.head == kNone || unit->base == 0) continue;
     expect(unit->head == known.head && unit->bin == known.bin, "so_page_of names the page");
   }
-  const auto* const page = real_->arena().so_page_of(ClientPtr(begin));
+  const auto* const page = real_->boxes().arena.so_page_of(ClientPtr(begin));
   expect((page != nullptr) == (block.owned.heap == Heap::kV3), "which heap the block is in");
   if (page != nullptr) expect(page->head == block.owned.page, "which page the block is in");
   int on_stack = 0;
-  expect(real_->arena().so_page_of(ClientPtr(&on_stack)) == nullptr, "so_page_of of the stack");
+  expect(real_->boxes().arena.so_page_of(ClientPtr(&on_stack)) == nullptr, "so_page_of of the stack");
 }
 
 template <class C, class Rules>

@@ -60,7 +60,7 @@ void Lockstep<C, Rules>::wrong_size(const Op& op, const Block& block) {
 template <class C, class Rules>
 void Lockstep<C, Rules>::wild_pointer(const Op& op) {
   const std::uintptr_t arena = model_->arena();
-  const std::size_t bytes = real_->arena().bytes();
+  const std::size_t bytes = real_->boxes().arena.bytes();
   const std::size_t used = model_->cold().slabs.size() * model_->shape().superslab + 1;
   int on_stack = 0;
   switch (op.arg % 8) {

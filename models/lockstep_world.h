@@ -79,13 +79,13 @@ template <class C, class Rules>
 void Lockstep<C, Rules>::set_budget(const Op& op) {
   const std::size_t more = (op.arg % 4) * model_->shape().unit;
   const std::size_t bytes = more == 0 ? 0 : model_->cold().lent_bytes + more;
-  real_->cold().set_budget(bytes);
+  real_->boxes().cold.set_budget(bytes);
   model_->set_budget(bytes);
 }
 
 template <class C, class Rules>
 void Lockstep<C, Rules>::set_limit(const Op& op) {
-  const std::size_t held = real_->limit().held();
+  const std::size_t held = real_->boxes().limit.held();
   const std::size_t hard = limit_level(op.arg, held, model_->shape().unit);
   const std::size_t soft = limit_level(op.size, held, model_->shape().unit);
   real_->set_limit({soft, hard});
@@ -95,7 +95,7 @@ void Lockstep<C, Rules>::set_limit(const Op& op) {
 template <class C, class Rules>
 void Lockstep<C, Rules>::set_failing(const Op& op) {
   (op.kind == OpKind::kCommitFails ? commit_failing_ : memory_failing_) = op.arg % 2 != 0;
-  if constexpr (kFake) real_->platform().set_failing(commit_failing_, memory_failing_);
+  if constexpr (kFake) real_->boxes().platform.set_failing(commit_failing_, memory_failing_);
 }
 
 template <class C, class Rules>
@@ -118,7 +118,7 @@ void Lockstep<C, Rules>::purge() {
 
 template <class C, class Rules>
 void Lockstep<C, Rules>::advance_clock(const Op& op) {
-  if constexpr (kFake) real_->platform().advance_clock_ms(op.arg % 5000);
+  if constexpr (kFake) real_->boxes().platform.advance_clock_ms(op.arg % 5000);
 }
 
 }  // namespace hakmem::model

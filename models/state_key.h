@@ -90,8 +90,8 @@ class StateKey {
     for (const std::size_t head : ctx.pending) add(head);
     add(kNone);
     add(ctx.policy.count ? 1 : 0);
-    add(ctx.ebb_bytes);
-    add(ctx.ebb_left);
+    add(ctx.release_bytes);
+    add(ctx.release_left);
     add(ctx.thinned_bytes);
   }
   void add_magazine(const Magazine& m) {

@@ -7,15 +7,15 @@
 #include <vector>
 
 #include "base/atomic.h"
-#include "base/memory_limit.h"
+#include "limits/memory_limit.h"
 
 namespace hakmem::model {
 
 class WatchedLimit : public MemoryLimit<StdWorld> {
  public:
-  bool crowded(Holder holder, std::size_t more = 0) {
+  bool over_soft(Holder holder, std::size_t more = 0) {
     if (holder == Holder::kPages) elsewhere_.push_back(elsewhere());
-    return MemoryLimit::crowded(holder, more);
+    return MemoryLimit::over_soft(holder, more);
   }
   std::size_t elsewhere() const { return held_by(Holder::kChunks) + held_by(Holder::kMappings); }
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cold/cold_box.h"
-#include "front/context.h"
+#include "ultra/context.h"
 #include "hot/hot_box.h"
 #include "laws/page_laws.h"
 #include "models/lockstep_configs.h"
@@ -82,7 +82,7 @@ struct Boxes {
 
   KeptPlatform platform;
   Arena<C> arena;
-  typename C::Limit limit;
+  LimitOf<C> limit;
   MappingBudget<C> mappings;
   ColdBox<C> cold;
   hakmem::Context<C> context;

@@ -1,9 +1,8 @@
 // The front: the way of every size (class, LUT, route), which block serves an alignment, which
 // stated sizes a sized free may give, what realloc does, and that the fast path is a shortcut: with
 // or without it the same calls return the same blocks.
-#include "front/allocator_cold.h"
-#include "front/allocator_slow.h"
-#include "front/audit.h"
+#include "heap/allocator_members.h"
+#include "inspect/audit.h"
 #include "models/reference/shape.h"
 #include "proptests/heap_property.h"
 
@@ -175,7 +174,7 @@ void check_fast_is_a_shortcut() {
   };
   std::vector<Pair> live;
   const auto place = [](const Front<C>& front, const void* p) {
-    return ClientPtr(p).address() - front.allocator->arena().base();
+    return ClientPtr(p).address() - front.allocator->boxes().arena.base();
   };
   for (const std::uint32_t bits : any_steps(400)) {
     Step step(bits);

@@ -8,7 +8,7 @@
 #include "models/blocks.h"
 #include "models/lockstep_configs.h"
 #include "proptests/steps.h"
-#include "report/fault.h"
+#include "base/block_view.h"
 
 namespace hakmem::model {
 

@@ -96,7 +96,7 @@ class LargeRun {
   }
 
   KeptPlatform platform_;
-  typename C::Limit limit_;
+  LimitOf<C> limit_;
   MappingBudget<C> budget_;
   large::LargeHeap<C> heap_;
   Rng rng_;

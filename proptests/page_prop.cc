@@ -1,6 +1,6 @@
 // The page box: the freelist and carving of one page against the model's page, what locate_in_page
 // says about any address of the arena, and the page map.
-#include "front/audit.h"
+#include "inspect/audit.h"
 #include "page/freelist.h"
 #include "page/locate.h"
 #include "proptests/box_fixture.h"

@@ -118,7 +118,7 @@ class V1Run {
   }
 
   KeptPlatform platform_;
-  typename C::Limit limit_;
+  LimitOf<C> limit_;
   MappingBudget<C> budget_;
   v1::V1Heap<C> heap_;
   Rng rng_;

@@ -27,11 +27,10 @@ using namespace hakmem;
 using model::Trace;
 
 struct RecordedHardened : Config<ProductionGeometry, model::ModelPlatform, StdWorld,
-                                 kHardenedMitigations, HotCounting::kOn> {
+                                 kHardenedMitigations> {
   using Limit = model::WatchedLimit;
 };
-struct RecordedPerf : Config<ProductionGeometry, model::ModelPlatform, StdWorld, kPerfMitigations,
-                             HotCounting::kOn> {
+struct RecordedPerf : Config<ProductionGeometry, model::ModelPlatform, StdWorld, kPerfMitigations> {
   using Limit = model::WatchedLimit;
 };
 

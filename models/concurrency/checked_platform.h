@@ -82,7 +82,7 @@ struct TinyGeometry : SmallGeometry {
   static constexpr std::size_t kMagazineBytes = 64;
   static constexpr std::size_t kMagazineMax = 2;
   static constexpr std::size_t kMagazineFirst = 2;
-  static constexpr std::size_t kEbbBytes = 4096;
+  static constexpr std::size_t kReleaseModeBytes = 4096;
   static constexpr std::size_t kContextsMax = 8;
   static constexpr std::size_t kArenaBytesMax = std::size_t{1} << 12;
   static constexpr std::size_t kArenaBytesMin = std::size_t{1} << 12;

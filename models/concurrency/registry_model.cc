@@ -6,7 +6,7 @@
 #include "models/concurrency/explore.h"
 
 #include "cold/cold_box.h"
-#include "front/context_registry.h"
+#include "heap/context_registry.h"
 #include "page/freelist.h"
 
 namespace hakmem::checked {
@@ -79,7 +79,7 @@ struct Visit : rl::test_suite<Visit, 3> {
 template <int kBlocks, bool kLate>
 struct Adopt : rl::test_suite<Adopt<kBlocks, kLate>, 3> {
   Registry registry;
-  Tiny::Limit limit;
+  LimitOf<Tiny> limit;
   Arena<Tiny> arena;
   MappingBudget<Tiny> mappings;
   ColdBox<Tiny> cold;
@@ -155,7 +155,7 @@ struct Adopt : rl::test_suite<Adopt<kBlocks, kLate>, 3> {
 // idle; one of them has freed a block of it.
 struct Tend : rl::test_suite<Tend, 3> {
   Registry registry;
-  Tiny::Limit limit;
+  LimitOf<Tiny> limit;
   Arena<Tiny> arena;
   MappingBudget<Tiny> mappings;
   ColdBox<Tiny> cold;

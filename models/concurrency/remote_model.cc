@@ -8,7 +8,7 @@
 #include "models/concurrency/explore.h"
 
 #include "cold/cold_box.h"
-#include "front/context.h"
+#include "ultra/context.h"
 #include "page/freelist.h"
 #include "remote/remote_box.h"
 
@@ -22,7 +22,7 @@ template <class C>
 struct Heap {
   Iteration iteration;
   CheckedPlatform platform;
-  typename C::Limit limit;
+  LimitOf<C> limit;
   Arena<C> arena;
   MappingBudget<C> mappings;
   ColdBox<C> cold;

@@ -17,15 +17,15 @@ import schemata
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = 'models/mutation'
-BOXES = ['page', 'hot', 'ultra', 'remote', 'cold', 'policy', 'front', 'entry', 'pal']
+BOXES = ['page', 'hot', 'ultra', 'remote', 'limits', 'cold', 'policy', 'heap', 'inspect', 'entry', 'pal']
 WHOLE = {'entry', 'pal'}  # judged in the whole library
-ORACLES = {'src/front/audit.h', 'src/pal/fake.h', 'src/pal/fake_areas.h'}  # judges themselves; part of no library
+ORACLES = {'src/inspect/audit.h', 'src/pal/fake.h', 'src/pal/fake_areas.h'}  # judges themselves; part of no library
 LINKED = ['include', 'models', 'proptests', 'tests', 'fuzz']
 FLAGS = ['-std=c++20', '-g0', '-w', '-Wno-c++11-narrowing', '-ferror-limit=0', '-fconstexpr-steps=33554432',
          '-DHAKMEM_FLAVOUR_HARDENED=1', '-D_GLIBCXX_ASSERTIONS', '-pthread']
 ERROR = re.compile(r'^(?:[^:\n]*/)?tree/(src/[^:\n]+):(\d+):\d+: (?:fatal )?error: ', re.M)
 NAMED = re.compile(r'HAKMEM_MUTANT\((\d+)u\)')
-PROBE = 'src/front/production.cc'  # instantiates everything
+PROBE = 'src/heap/production.cc'  # instantiates everything
 LINK = {'unit': '-lgmock -lgtest_main -lgtest', 'property': '-lrapidcheck -lgtest_main -lgtest', 'trace': '', 'model': ''}
 EXTRA = {'model': f'-O2 -DHAKMEM_SOURCE_DIR=\\"{ROOT}\\"'}  # Relacy visits every schedule
 

@@ -2,8 +2,8 @@
 """Sizes near the end of 64 bits: rounding, large mappings, calloc's product, realloc's headroom.
 
 Code: entry/heap.cc (too_large), entry/override_malloc.cc (calloc), base/bits.h (round_up), large/mapper.h (page_length,
-make), front/allocator_slow.h (resize_large). System pages of 4 KiB to 64 KiB; the system
-gives whole pages, so that without a larger alignment the start needs no rounding.
+make), heap/reallocation.h. System pages of 4 KiB to 64 KiB; the system gives whole pages,
+so that without a larger alignment the start needs no rounding.
 """
 from z3 import And, BitVec, BoolVal, Extract, If, Implies, Ints, LShR, Not, UGE, UGT, ULE, ULT, ZeroExt
 

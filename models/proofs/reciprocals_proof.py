@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Division by reciprocal: for every bin and every byte offset in a page, the quotient and the test for an exact multiple.
 
-Code: base/bits.h (reciprocal_of, divide), page/locate.h and front/fast_path.h (the fraction below the reciprocal: a slot
+Code: base/bits.h (reciprocal_of, divide), page/locate.h and ultra/fast_path.h (the fraction below the reciprocal: a slot
 boundary; the quotient indexes the page's slot entries). The product has 128 bits; it is taken apart here as integers.
 """
 from z3 import And, Ints

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The size-class map, for every size (64-bit arithmetic as the code does it, tables as the compiler has them).
 
-Code: config/geometry.h (bin_of, lut_index, kBinOfSize, kBinTable, class_of_size), front/allocator_slow.h (aligned_bin).
+Code: config/geometry.h (bin_of, lut_index, kBinOfSize, kBinTable, class_of_size), heap/allocation.h (has_aligned_bin).
 """
 from z3 import And, BitVec, BitVecVal, BoolVal, If, Implies, LShR, UGE, ULE, ULT
 

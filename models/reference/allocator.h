@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/block_view.h"
 #include "models/reference/paths.h"
-#include "report/fault.h"
 
 namespace hakmem::model {
 
@@ -68,7 +68,6 @@ class Allocator : public Paths {
   Served allocate_in(std::size_t who, std::size_t bin, Door door) {
     if (who != kNone && door == Door::kFast && hot_magazine(contexts_[who], bin) != nullptr &&
         !hot_magazine(contexts_[who], bin)->blocks.empty()) {
-      if (shape_.hot_counts) count_magazine_hit(contexts_[who], bin);
       return pop(contexts_[who], bin);
     }
     return allocate_bin(who, bin);
@@ -114,7 +113,6 @@ class Allocator : public Paths {
     Context& ctx = contexts_[who];
     Magazine* const hot = hot_magazine(ctx, page.bin);
     if (door == Door::kFast && hot != nullptr && hot->blocks.size() < hot->capacity) {
-      if (shape_.hot_counts) count_kept(ctx, page.bin);
       return push(ctx, page, block.slot);
     }
     free_local(ctx, page, block.slot);
@@ -154,7 +152,7 @@ class Allocator : public Paths {
     policy_ = policy;
     learner_.published(policy);
     set_warm_caps();
-    if (who != kNone) prepare(contexts_[who]);
+    if (who != kNone) catch_up(contexts_[who]);
   }
   const PolicySnapshot& policy() const { return policy_; }
   void set_budget(std::size_t bytes) { cold_.budget = bytes; }
@@ -167,7 +165,7 @@ class Allocator : public Paths {
   // Bytes of small pages given back, at least.
   std::size_t trim(std::size_t who) {
     if (who != kNone) {
-      prepare(contexts_[who]);
+      catch_up(contexts_[who]);
       flush_all(contexts_[who]);
       retire_empty_pages(contexts_[who]);
     }

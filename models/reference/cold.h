@@ -77,7 +77,7 @@ class Cold {
     ++warm_pages[info.size_class];
     warm_bytes += info.page;
     place_after_return(i);
-    if (crowded()) {
+    if (over_soft()) {
       if (withdraw(i, kNone)) restore(i);
     } else if (warm_bytes > std::max(shape_.idle_bytes, lent_bytes / 8) + missed_bytes) {
       give_up_idle();
@@ -100,7 +100,7 @@ class Cold {
     }
     purge_warm([&](std::size_t i) { return now >= slabs[i].warm_since + 2 ? excess(i) : 0; });
   }
-  bool crowded() const { return elsewhere() + lent_bytes + warm_bytes > limit.soft; }
+  bool over_soft() const { return elsewhere() + lent_bytes + warm_bytes > limit.soft; }
 
   std::size_t trim() {
     const std::size_t bytes = warm_bytes;

@@ -52,10 +52,10 @@ struct Context {
   bool called = false;
   bool watched = false;
   bool attended = false;
-  // S14: many bytes flushed without a refill between, and the context ebbs: it keeps nothing for
-  // itself until it has allocated some times.
-  std::size_t ebb_bytes = 0;
-  std::size_t ebb_left = 0;       // allocations until it keeps again
+  // S14: many bytes flushed without a refill between, and the context is in release mode: it keeps
+  // nothing for itself until it has allocated some times.
+  std::size_t release_bytes = 0;
+  std::size_t release_left = 0;   // allocations until it keeps again
   std::size_t thinned_bytes = 0;  // given to pages meanwhile, since these were looked at
   std::size_t period = 0;         // decay period in which its thread was last on a slow path
   std::size_t generation = 0;     // forks of which this is the child's side

@@ -57,7 +57,7 @@ class Paths {
   Counters& stats(Context& ctx, std::size_t bin) {
     return ctx.stats.by_class[info(bin).size_class];
   }
-  bool counting(const Context& ctx) const { return shape_.hot_counts || ctx.policy.count; }
+  bool counting(const Context& ctx) const { return ctx.policy.count; }
 
   // ---- policy
 
@@ -84,12 +84,12 @@ class Paths {
   void set_max_partial(Context& ctx) {
     for (std::size_t b = 0; b < shape_.bins.size(); ++b) {
       const std::size_t wanted = ctx.policy.classes[info(b).size_class].max_partial;
-      ctx.bins[b].max_partial = ctx.ebb_left != 0 ? 0 : wanted;
+      ctx.bins[b].max_partial = ctx.release_left != 0 ? 0 : wanted;
     }
   }
-  void begin_ebb(Context& ctx) {
-    ctx.ebb_bytes = ctx.thinned_bytes = 0;
-    ctx.ebb_left = shape_.ebb_allocations;
+  void enter_release_mode(Context& ctx) {
+    ctx.release_bytes = ctx.thinned_bytes = 0;
+    ctx.release_left = shape_.release_allocations;
     flush_all(ctx);
     set_max_partial(ctx);
     retire_empty_pages(ctx);
@@ -101,14 +101,14 @@ class Paths {
     ctx.thinned_bytes += bytes;
     std::size_t owned = 0;
     for (std::size_t b = 0; b < shape_.bins.size(); ++b) owned += ctx.bins[b].pages * info(b).page;
-    if (ctx.thinned_bytes < std::max(shape_.ebb_bytes, owned / 8)) return;
+    if (ctx.thinned_bytes < std::max(shape_.release_bytes, owned / 8)) return;
     ctx.thinned_bytes = 0;
     ctx.purge_thinned(cold_, shape_);
   }
   // S10: what is at rest is given up once per decay period: a magazine that was neither refilled
   // nor overflowed for a whole one, memory of pages that nothing was taken from for as long, all of
   // that in contexts whose threads do nothing, and then what the cold box holds.
-  void look_at_time(Context& ctx) {
+  void keep_time(Context& ctx) {
     const std::size_t now = cold_.period();
     if (ctx.period == now) return;
     ctx.period = now;
@@ -131,23 +131,23 @@ class Paths {
     }
     return pages;
   }
-  void allocating_at_ebb(Context& ctx) {
-    look_at_time(ctx);
+  void allocating_in_release_mode(Context& ctx) {
+    keep_time(ctx);
     salvage(2);
     scavenge(2);
-    if (--ctx.ebb_left == 0) set_max_partial(ctx);
+    if (--ctx.release_left == 0) set_max_partial(ctx);
   }
   // What every slow path does first.
-  void prepare(Context& ctx) {
+  void catch_up(Context& ctx) {
     if (!(ctx.policy == policy_)) take_up_policy(ctx);
     drain(ctx);
   }
 
   // ---- magazines
 
-  // The hot path sees no magazine while calls are counted or the context ebbs.
+  // The hot path sees no magazine while calls are counted or the context is in release mode.
   Magazine* hot_magazine(Context& ctx, std::size_t bin) {
-    const bool hidden = ctx.policy.count || ctx.policy.every_call_slow || ctx.ebb_left != 0;
+    const bool hidden = ctx.policy.count || ctx.policy.every_call_slow || ctx.release_left != 0;
     return ctx.magazines[bin].open && !hidden ? &ctx.magazines[bin] : nullptr;
   }
   Served pop(Context& ctx, std::size_t bin) {
@@ -209,7 +209,7 @@ class Paths {
   void park_context(Context& ctx) {
     flush_all(ctx);
     drain(ctx);
-    ctx.ebb_bytes = ctx.ebb_left = 0;
+    ctx.release_bytes = ctx.release_left = ctx.thinned_bytes = 0;
     for (PagesOfBin& own : ctx.bins) own.max_partial = 0;
     retire_empty_pages(ctx);
     ctx.out_of_view = true;
@@ -350,8 +350,8 @@ class Paths {
     if (who == kNone) return v1(bin);
     Context& ctx = contexts_[who];
     attend(ctx);
-    prepare(ctx);
-    if (ctx.ebb_left != 0) allocating_at_ebb(ctx);
+    catch_up(ctx);
+    if (ctx.release_left != 0) allocating_in_release_mode(ctx);
     if (!on_v3(ctx, info(bin).size_class)) {
       if (counting(ctx)) ++stats(ctx, bin).alloc_calls;
       return ctx.magazines[bin].blocks.empty() ? v1(bin) : pop(ctx, bin);
@@ -363,21 +363,21 @@ class Paths {
 
   // One page serves the caller and up to half a magazine; fresh slots stay with it.
   Served refill(Context& ctx, std::size_t bin) {
-    look_at_time(ctx);
-    if (ctx.bins[bin].refilled && ctx.magazines[bin].open && ctx.ebb_left == 0) grow(ctx, bin);
+    keep_time(ctx);
+    if (ctx.bins[bin].refilled && ctx.magazines[bin].open && ctx.release_left == 0) grow(ctx, bin);
     ctx.bins[bin].refilled = true;
     const std::size_t capacity = ctx.magazines[bin].open ? ctx.magazines[bin].capacity : 0;
     const Context::Source source =
         ctx.page_to_take_from(cold_, bin, info(bin).capacity, commit_fails);
     count_refill(ctx, bin, source.path);
-    ctx.ebb_bytes = 0;
+    ctx.release_bytes = 0;
     if (source.page == nullptr) learn(ctx, bin, source.path);
     if (source.page == nullptr) return v1(bin);
     Page& page = *source.page;
     if (page.generation != ctx.generation && shape_.randomize) reorder(page);
     page.generation = ctx.generation;
     const Token mine = page.take(info(bin), shape_.randomize, Slot::kLive);
-    std::size_t extra = ctx.ebb_left != 0 ? 0 : capacity / 2;
+    std::size_t extra = ctx.release_left != 0 ? 0 : capacity / 2;
     if (extra > info(bin).capacity - page.used) extra = info(bin).capacity - page.used;
     for (std::size_t i = 0; i < extra && !page.next_is_fresh(); ++i) {
       const Token token = page.take(info(bin), shape_.randomize, Slot::kCached);
@@ -419,19 +419,19 @@ class Paths {
 
   void free_local(Context& ctx, Page& page, std::size_t slot) {
     attend(ctx);
-    prepare(ctx);
+    catch_up(ctx);
     const std::size_t bin = page.bin;
-    if (ctx.magazines[bin].open && ctx.ebb_left == 0) {
+    if (ctx.magazines[bin].open && ctx.release_left == 0) {
       if (is_full(ctx, bin)) grow(ctx, bin);
-      if (is_full(ctx, bin)) look_at_time(ctx);
+      if (is_full(ctx, bin)) keep_time(ctx);
       const bool overflows = is_full(ctx, bin);
       const std::size_t flushed = overflows ? flush_half(ctx, bin) : 0;
       if (overflows) ctx.bins[bin].used_in = ctx.period;
-      ctx.ebb_bytes += flushed * info(bin).block;
-      const bool ebbs = ctx.ebb_bytes >= shape_.ebb_bytes;
-      if (ebbs || (flushed != 0 && cold_.crowded())) begin_ebb(ctx);
+      ctx.release_bytes += flushed * info(bin).block;
+      const bool enough = ctx.release_bytes >= shape_.release_bytes;
+      if (enough || (flushed != 0 && cold_.over_soft())) enter_release_mode(ctx);
     }
-    if (ctx.magazines[bin].open && ctx.ebb_left == 0) {
+    if (ctx.magazines[bin].open && ctx.release_left == 0) {
       push(ctx, page, slot);
       if (counting(ctx)) count_kept(ctx, bin);
       return;
@@ -439,8 +439,8 @@ class Paths {
     const Give path = ctx.give(cold_, page, static_cast<Token>(slot));
     note_given(ctx, bin, page, path);
     if (path == Give::kRetire)
-      look_at_time(ctx);
-    else if (ctx.ebb_left != 0)
+      keep_time(ctx);
+    else if (ctx.release_left != 0)
       note_thinned(ctx, info(bin).block);
     if (!counting(ctx)) return;
     ++stats(ctx, bin).free_calls;
@@ -465,13 +465,13 @@ class Paths {
       ++stats(ctx, page.bin).free_calls;
       ++stats(ctx, page.bin).free_remote;
     }
-    ctx.ebb_bytes += info(page.bin).block;
-    if (ctx.ebb_bytes >= shape_.ebb_bytes) begin_ebb(ctx);
+    ctx.release_bytes += info(page.bin).block;
+    if (ctx.release_bytes >= shape_.release_bytes) enter_release_mode(ctx);
   }
 
   void free_foreign(std::size_t who, const Owned& block) {
     Context* const ctx = who == kNone ? nullptr : &contexts_[who];
-    if (ctx != nullptr) prepare(*ctx);
+    if (ctx != nullptr) catch_up(*ctx);
     const bool counts = ctx != nullptr && counting(*ctx);
     if (counts) ++ctx->stats.page_of_fail;
     if (block.heap == Heap::kLarge) {
@@ -481,7 +481,7 @@ class Paths {
     }
     if (counts) ++stats(*ctx, block.bin).free_calls;
     if (counts) ++stats(*ctx, block.bin).free_fb_v1;
-    const bool keeps = ctx != nullptr && ctx->policy.c6_hot && ctx->ebb_left == 0;
+    const bool keeps = ctx != nullptr && ctx->policy.c6_hot && ctx->release_left == 0;
     if (keeps && info(block.bin).size_class == 6) {
       if (is_full(*ctx, block.bin)) grow(*ctx, block.bin);
       if (is_full(*ctx, block.bin)) flush_half(*ctx, block.bin);

@@ -25,15 +25,14 @@ struct Shape {
   std::size_t carve_bytes = 0, carve_min = 0;
   std::size_t fresh_bytes = 0;
   std::size_t magazine_bytes = 0, magazine_min = 0, magazine_max = 0, magazine_first = 0;
-  std::size_t ebb_bytes = 0, ebb_allocations = 0;
+  std::size_t release_bytes = 0, release_allocations = 0;
   std::size_t idle_bytes = 0;
   std::size_t growth_bytes = 0, rest_pages = 0;
   std::size_t learn_churn_pages = 0, learn_calm_pages = 0, learn_calm_periods = 0;
   std::size_t learn_hold_bytes = 0, learn_warm_bytes = 0, learned_policies_max = 0;
   std::size_t contexts_max = 0;
-  bool checks = false;      // slot states are kept on the hot path
-  bool randomize = false;   // carving shuffles
-  bool hot_counts = false;  // the hot path itself counts
+  bool checks = false;     // slot states are kept on the hot path
+  bool randomize = false;  // carving shuffles
   std::vector<Bin> bins;
 
   std::size_t bin_of(std::size_t n) const {
@@ -103,8 +102,8 @@ Shape shape_of() {
   s.magazine_min = G::kMagazineMin;
   s.magazine_max = G::kMagazineMax;
   s.magazine_first = G::kMagazineFirst;
-  s.ebb_bytes = G::kEbbBytes;
-  s.ebb_allocations = G::kEbbAllocations;
+  s.release_bytes = G::kReleaseModeBytes;
+  s.release_allocations = G::kReleaseModeAllocations;
   s.idle_bytes = G::kIdleBytes;
   s.growth_bytes = G::kGrowthBytes;
   s.rest_pages = G::kRestPages;
@@ -117,7 +116,6 @@ Shape shape_of() {
   s.contexts_max = G::kContextsMax;
   s.checks = C::kMitigations.check_frees;
   s.randomize = C::kMitigations.randomize_slots;
-  s.hot_counts = C::kCountHotPath;
   s.derive_bins();
   return s;
 }

@@ -14,10 +14,9 @@
 #include <memory>
 #include <string>
 
-#include "front/allocator_cold.h"
-#include "front/allocator_slow.h"
-#include "front/audit.h"
-#include "front/survey.h"
+#include "heap/allocator_members.h"
+#include "inspect/audit.h"
+#include "inspect/survey.h"
 #include "models/schedule/program.h"
 #include "models/schedule/schedule_world.h"
 #include "report/report.h"
@@ -141,7 +140,7 @@ class Run {
         allocator_->set_limit({op.size * 64, LimitBytes::kNone});
         return;
       case Kind::kClock:
-        allocator_->platform().advance_clock_ms(ColdBox<C>::kDecayPeriodMs);
+        allocator_->boxes().platform.advance_clock_ms(ColdBox<C>::kDecayPeriodMs);
         return;
       default:
         return;
@@ -290,7 +289,7 @@ class Run {
     Survey survey;
     Surveyor<C>(*allocator_).run(Patience::kWaits, survey);
     if (survey.allocated() != 0) fail("blocks are lost");
-    if (allocator_->cold().totals().lent_bytes != 0) fail("pages are lost");
+    if (allocator_->boxes().cold.totals().lent_bytes != 0) fail("pages are lost");
   }
   // A block that was freed twice may be in two places until that is found.
   void obey(const char* what) {

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "base/memory_limit.h"
+#include "limits/memory_limit.h"
 #include "config/config.h"
 #include "models/model_platform.h"
 #include "models/schedule/scheduler.h"

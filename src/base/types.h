@@ -24,9 +24,33 @@ class Index {
 
 using BinIndex = Index<struct BinTag, std::uint8_t>;        // one block size
 using SizeClass = Index<struct SizeClassTag, std::uint8_t>; // C0..C15: policy, statistics, route
-using UnitIndex = Index<struct UnitTag, std::uint32_t>;     // smallest page, counted from the arena
 using SlabIndex = Index<struct SlabTag, std::uint32_t>;     // superslab, counted from the arena
-using SlotIndex = Index<struct SlotTag, std::uint16_t>;     // block within its page
+
+// All indices below an end, for a range-based for.
+template <class I>
+class IndexRange {
+ public:
+  class Iterator {
+   public:
+    constexpr explicit Iterator(std::size_t at) noexcept : at_(at) {}
+    constexpr I operator*() const noexcept { return I(static_cast<typename I::Value>(at_)); }
+    constexpr Iterator& operator++() noexcept {
+      ++at_;
+      return *this;
+    }
+    constexpr bool operator==(const Iterator&) const noexcept = default;
+
+   private:
+    std::size_t at_;
+  };
+
+  constexpr explicit IndexRange(std::size_t end) noexcept : end_(end) {}
+  constexpr Iterator begin() const noexcept { return Iterator(0); }
+  constexpr Iterator end() const noexcept { return Iterator(end_); }
+
+ private:
+  std::size_t end_;
+};
 
 // A pointer as the program passed it in. It may be anything: it is only ever compared and
 // subtracted, never read through.

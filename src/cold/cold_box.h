@@ -9,7 +9,7 @@
 //                use for one to two decay periods. Whoever is on a slow path looks at the time: no
 //                thread is needed, and no owner. A period ends by the clock or by growth.
 //
-// A page is charged to the memory limit (base/memory_limit.h) while it is lent or warm. Above the
+// A page is charged to the memory limit (limits/memory_limit.h) while it is lent or warm. Above the
 // soft limit none is warm: the refill that would cross it purges all, a retire its superslab's.
 //
 // A superslab serves one bin until it is empty, so a stale pointer never sees another type's
@@ -22,9 +22,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/memory_limit.h"
+#include "limits/memory_limit.h"
 #include "cold/cold_interface.h"
-#include "cold/mapping_budget.h"
+#include "limits/mapping_budget.h"
 #include "cold/page_guards.h"
 #include "cold/page_records.h"
 #include "cold/purger.h"
@@ -47,7 +47,7 @@ class ColdBox {
   using Geometry = typename C::Geometry;
   using Sizes = typename C::Sizes;
   using Page = SoPage<C>;
-  using Limit = typename C::Limit;
+  using Limit = LimitOf<C>;
   static constexpr std::uint64_t kDecayPeriodMs = 250;
 
   bool init(Platform& platform, Arena<C>& arena, Limit& limit,
@@ -152,7 +152,7 @@ class ColdBox {
     const LockGuard<C> guard(lock_);
     return table_.used();
   }
-  // For a survey (front/survey.h), between try_lock or lock, and unlock.
+  // For a survey (inspect/survey.h), between try_lock or lock, and unlock.
   bool try_lock() noexcept HAKMEM_TRY_ACQUIRE(true, lock_) { return lock_.try_lock(); }
   void lock() noexcept HAKMEM_ACQUIRE(lock_) { lock_.lock(); }
   void unlock() noexcept HAKMEM_RELEASE(lock_) { lock_.unlock(); }
@@ -182,7 +182,7 @@ class ColdBox {
       }
     }
   }
-  // For audits of a box at rest (front/audit.h). `bin` is of no meaning for FREE.
+  // For audits of a box at rest (inspect/audit.h). `bin` is of no meaning for FREE.
   Superslab& record_for_test(SlabIndex slab) noexcept HAKMEM_UNCHECKED {
     return table_[slab.value()];
   }
@@ -299,7 +299,7 @@ class ColdBox {
   Lent lend_page(BinIndex bin) noexcept {
     const std::size_t bytes = SlabTable<Sizes>::page_bytes(bin.value());
     if (is_over_budget(bytes)) return {};
-    if (limit_->crowded(Holder::kPages, bytes)) trim();
+    if (limit_->over_soft(Holder::kPages, bytes)) trim();
     const LockGuard<C> guard(lock_);
     // A warm page is charged already. But where a charge can be refused, none is left.
     if (!limit_->charge(Holder::kPages, bytes)) return {};
@@ -371,7 +371,7 @@ class ColdBox {
       const LockGuard<C> guard(lock_);
       const std::uint32_t i = page.slab_ref.value();
       table_.take_back(i, records_.number_of(page), used_in);
-      if (limit_->crowded(Holder::kPages)) {
+      if (limit_->over_soft(Holder::kPages)) {
         batch.add(table_.withdraw(i, table_[i].warm_pages));
       } else if (table_.totals().warm_bytes > idle_max()) {
         choose_idle(batch);

@@ -1,13 +1,13 @@
 // The inaccessible guard at the end of every page: put up when a page is lent first, taken down when
 // its superslab is cut into pages of another size. Where the system has no guards of its own, a
-// guard is made by protection: a fence, which costs mappings (cold/mapping_budget.h).
+// guard is made by protection: a fence, which costs mappings (limits/mapping_budget.h).
 #pragma once
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 
-#include "cold/mapping_budget.h"
+#include "limits/mapping_budget.h"
 #include "cold/superslab.h"
 
 namespace hakmem {

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/memory_limit.h"
+#include "limits/memory_limit.h"
 #include "cold/slab_table.h"
 #include "page/arena.h"
 
@@ -25,7 +25,7 @@ class Purger {
  public:
   using Platform = typename C::Platform;
   using Sizes = typename C::Sizes;
-  using Limit = typename C::Limit;
+  using Limit = LimitOf<C>;
 
   void init(Platform& platform, Arena<C>& arena, Limit& limit) noexcept {
     platform_ = &platform;

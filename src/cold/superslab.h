@@ -24,7 +24,7 @@ struct Superslab {
   std::uint32_t free_pages = 0;  // bit k: page k is with the cold box
   std::uint32_t warm_pages = 0;  // bit k: page k is free and still holds memory
   std::uint32_t guarded = 0;     // bit k: page k has its guard, or is getting it
-  std::uint32_t fenced = 0;      // bit k: that guard costs mappings (cold/mapping_budget.h)
+  std::uint32_t fenced = 0;      // bit k: that guard costs mappings (limits/mapping_budget.h)
   std::uint32_t warm_since = 0;  // decay period in which a page that came back was last in use
   std::uint32_t next = kNone;    // list of its tier (and bin)
   std::uint32_t prev = kNone;

@@ -5,24 +5,17 @@
 
 #include <cstddef>
 
-#include "base/memory_limit.h"
 #include "config/geometry.h"
 #include "config/mitigations.h"
 
 namespace hakmem {
 
-// Whether the hot path itself counts. Production leaves it off: when statistics are on there, the
-// hot path is given empty magazines and every call takes the slow path, which counts.
-enum class HotCounting : bool { kOff, kOn };
-
-template <class G, class P, class W, Mitigations M, HotCounting H = HotCounting::kOff>
+template <class G, class P, class W, Mitigations M>
 struct Config {
   using Geometry = G;
   using Platform = P;
   using World = W;
-  using Limit = MemoryLimit<W>;
   static constexpr Mitigations kMitigations = M;
-  static constexpr bool kCountHotPath = H == HotCounting::kOn;
   using Sizes = hakmem::Sizes<G, M.guard_pages ? G::kPageGuardBytes : 0>;
 };
 

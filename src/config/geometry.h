@@ -66,9 +66,9 @@ struct ProductionGeometry {
   static constexpr std::size_t kMagazineMin = 4;
   static constexpr std::size_t kMagazineMax = 512;
   static constexpr std::size_t kMagazineFirst = 16;  // until it is used more (ultra_cache.h)
-  static constexpr std::size_t kEbbBytes = std::size_t{8}
-                                           << 20;       // flushed without a refill: it ebbs
-  static constexpr std::uint16_t kEbbAllocations = 16;  // and keeps again after so many
+  static constexpr std::size_t kReleaseModeBytes = std::size_t{8}
+                                           << 20;       // flushed without a refill: release mode
+  static constexpr std::uint16_t kReleaseModeAllocations = 16;  // and keeps again after so many
   static constexpr std::size_t kIdleBytes = std::size_t{16} << 20;    // free pages keep it at least
   static constexpr std::size_t kGrowthBytes = std::size_t{16} << 20;  // that end a decay period
   static constexpr std::uint32_t kRestPages = 2048;  // of a bin looked at for rest in one period
@@ -102,8 +102,8 @@ struct SmallGeometry {
   static constexpr std::size_t kMagazineMin = 2;
   static constexpr std::size_t kMagazineMax = 4;
   static constexpr std::size_t kMagazineFirst = 2;
-  static constexpr std::size_t kEbbBytes = 16384;
-  static constexpr std::uint16_t kEbbAllocations = 3;
+  static constexpr std::size_t kReleaseModeBytes = 16384;
+  static constexpr std::uint16_t kReleaseModeAllocations = 3;
   static constexpr std::size_t kIdleBytes = 32768;
   static constexpr std::size_t kGrowthBytes = 32768;
   static constexpr std::uint32_t kRestPages = 2;
@@ -218,6 +218,7 @@ struct Sizes {
     const std::size_t low = alignment <= kMinBlock ? 0 : alignment - 1;  // blocks have kMinBlock
     return ((n - (n != 0)) | low) + 1;
   }
+  static constexpr IndexRange<BinIndex> bins() noexcept { return IndexRange<BinIndex>(kBins); }
   static constexpr const BinInfo& info(BinIndex b) noexcept { return kBinTable[b.value()]; }
   // The slots of a page of the bin whose memory nobody has written on, when that is said of all of
   // it (SoPage::fresh). Of small blocks it is not known: to zero them costs less than to ask.

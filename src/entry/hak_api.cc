@@ -92,7 +92,7 @@ std::size_t hak_good_size(std::size_t size) {
 }
 
 void* hak_page_of(const void* pointer, hak_page* page) {
-  auto& arena = heap::allocator().arena();
+  auto& arena = heap::allocator().boxes().arena;
   const auto* const unit = arena.so_page_of(hakmem::ClientPtr(pointer));
   const auto* const owner = unit == nullptr ? nullptr : unit->owner.load_relaxed();  // a hint
   if (owner == nullptr) return nullptr;

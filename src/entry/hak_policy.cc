@@ -128,7 +128,7 @@ int hak_set_limit(std::size_t soft, std::size_t hard) {
 
 void hak_get_limit(hak_limit* limit) {
   using hakmem::Holder;
-  const auto& now = heap::allocator().limit();
+  const auto& now = heap::allocator().boxes().limit;
   const hakmem::LimitBytes bytes = now.get();
   std::uint64_t refused = 0;
   for (const Holder holder : {Holder::kPages, Holder::kChunks, Holder::kMappings}) {

@@ -9,7 +9,7 @@
 #include <cstddef>
 
 #include "entry/options.h"
-#include "front/production.h"
+#include "heap/production.h"
 
 namespace hakmem::heap {
 
@@ -82,7 +82,7 @@ HAKMEM_ALWAYS_INLINE void* allocate_aligned(std::size_t alignment, std::size_t n
 }
 
 HAKMEM_ALWAYS_INLINE void deallocate(void* p, const char* operation) noexcept {
-  deallocate_fast<ProductionConfig>(g_allocator.arena(), t_context, p,
+  deallocate_fast<ProductionConfig>(g_allocator.boxes().arena, t_context, p,
                                     [=] { deallocate_slow(p, operation); });
 }
 
@@ -91,7 +91,7 @@ HAKMEM_ALWAYS_INLINE void deallocate(void* p, const char* operation) noexcept {
 HAKMEM_ALWAYS_INLINE bool page_serves_size(std::uintptr_t base, const void* p,
                                            std::size_t n) noexcept {
   using Sizes = ProductionConfig::Sizes;
-  const auto& arena = g_allocator.arena();
+  const auto& arena = g_allocator.boxes().arena;
   return n <= ProductionGeometry::kBlockMax && arena.contains_from(base, ClientPtr(p)) &&
          arena.so_page_within(ClientPtr(p))->bin == Sizes::bin_of(n).value();
 }
@@ -100,7 +100,7 @@ HAKMEM_ALWAYS_INLINE bool page_serves_size(std::uintptr_t base, const void* p,
 template <class Slow>
 HAKMEM_ALWAYS_INLINE void deallocate_sized_within(std::uintptr_t base, void* p, std::size_t n,
                                                   const char* operation, Slow&& slow) noexcept {
-  const auto& arena = g_allocator.arena();
+  const auto& arena = g_allocator.boxes().arena;
   if constexpr (ProductionConfig::kMitigations.check_frees) {
     if (HAKMEM_UNLIKELY(!page_serves_size(base, p, n))) return slow();
   } else {
@@ -124,20 +124,20 @@ HAKMEM_ALWAYS_INLINE void deallocate_aligned_within(std::uintptr_t base, void* p
 
 HAKMEM_ALWAYS_INLINE void deallocate_sized(void* p, std::size_t n, SizeRule rule,
                                            const char* operation) noexcept {
-  deallocate_sized_within(g_allocator.arena().base(), p, n, operation,
+  deallocate_sized_within(g_allocator.boxes().arena.base(), p, n, operation,
                           [=] { deallocate_sized_slow(p, n, 1, rule, operation); });
 }
 
 HAKMEM_ALWAYS_INLINE void deallocate_aligned_sized(void* p, std::size_t alignment, std::size_t n,
                                                    const char* operation) noexcept {
-  deallocate_aligned_within(g_allocator.arena().base(), p, alignment, n, operation, [=] {
+  deallocate_aligned_within(g_allocator.boxes().arena.base(), p, alignment, n, operation, [=] {
     deallocate_sized_slow(p, n, alignment, SizeRule::kAllocated, operation);
   });
 }
 
 // Bytes; 0 for nullptr.
 HAKMEM_ALWAYS_INLINE std::size_t usable_size(const void* p, const char* operation) noexcept {
-  return usable_fast<ProductionConfig>(g_allocator.arena(), p,
+  return usable_fast<ProductionConfig>(g_allocator.boxes().arena, p,
                                        [=] { return usable_size_slow(p, operation); });
 }
 

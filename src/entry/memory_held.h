@@ -2,7 +2,7 @@
 // hak_get_stats, HAKMEM_STATS, mallinfo and their like. docs/STATS.md defines the terms.
 #pragma once
 
-#include "front/survey.h"
+#include "inspect/survey.h"
 
 namespace hakmem::heap {
 

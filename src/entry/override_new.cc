@@ -122,7 +122,7 @@ bool delete_array_aligned_is_ours() noexcept {
 [[gnu::constructor(101)]] void open_reaches() noexcept {
   const Reach open = {hakmem::Everything<ProductionConfig>::fine_end,
                       hakmem::Everything<ProductionConfig>::block_end,
-                      hakmem::kAlignedEnd<ProductionConfig>, heap::allocator().arena().base()};
+                      hakmem::kAlignedEnd<ProductionConfig>, heap::allocator().boxes().arena.base()};
   const auto reach = [&open](bool ours) noexcept { return ours ? open : Reach{}; };
   g_via.new_single = reach(new_is_ours());
   g_via.new_array = reach(new_array_is_ours());
@@ -219,7 +219,7 @@ HAKMEM_NOINLINE void delete_array_aligned_sized_slow(void* p, std::size_t n, Ali
 
 template <class Slow>
 HAKMEM_ALWAYS_INLINE void delete_via(const Reach& reach, void* p, Slow slow) noexcept {
-  const auto& arena = heap::g_allocator.arena();
+  const auto& arena = heap::g_allocator.boxes().arena;
   if (HAKMEM_UNLIKELY(!arena.contains_from(reach.arena_base, ClientPtr(p)))) return slow();
   hakmem::deallocate_within<ProductionConfig>(arena, heap::t_context, p, slow);
 }

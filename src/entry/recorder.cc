@@ -9,7 +9,7 @@
 #include <new>
 
 #include "entry/path.h"
-#include "front/production.h"
+#include "heap/production.h"
 #include "pal/linux.h"
 #include "pal/lock.h"
 #include "pal/system_call.h"

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-#include "base/memory_limit.h"
+#include "limits/memory_limit.h"
 #include "policy/policy_snapshot.h"
 
 namespace hakmem::heap {

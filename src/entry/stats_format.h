@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "entry/options.h"
-#include "front/survey.h"
+#include "inspect/survey.h"
 #include "report/text.h"
 #include "stats/stats_v3.h"
 

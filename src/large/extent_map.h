@@ -15,7 +15,7 @@
 #include <cstdint>
 
 #include "large/extent.h"
-#include "pal/address_table.h"
+#include "base/address_table.h"
 
 namespace hakmem::large {
 

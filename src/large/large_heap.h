@@ -22,14 +22,14 @@
 #include <cstdint>
 #include <cstring>
 
-#include "base/memory_limit.h"
+#include "limits/memory_limit.h"
 #include "base/types.h"
 #include "config/geometry.h"
 #include "large/extent_map.h"
 #include "large/large_tally.h"
 #include "large/mapper.h"
 #include "pal/lock.h"
-#include "report/fault.h"
+#include "base/block_view.h"
 
 namespace hakmem::large {
 
@@ -49,7 +49,7 @@ class LargeHeap {
 
   constexpr LargeHeap() noexcept = default;
 
-  void init(P& platform, typename C::Limit& limit, MappingBudget<C>& budget) noexcept {
+  void init(P& platform, LimitOf<C>& limit, MappingBudget<C>& budget) noexcept {
     const LockGuard<C> guard(lock_);
     platform_ = &platform;
     limit_ = &limit;
@@ -90,7 +90,7 @@ class LargeHeap {
   // Checks and frees in one step. On a fault nothing has changed.
   BlockView deallocate(ClientPtr p) noexcept {
     const std::uint64_t now = platform_->clock_ms();
-    const bool keeps = !limit_->crowded(Holder::kMappings);
+    const bool keeps = !limit_->over_soft(Holder::kMappings);
     Extent out;
     {
       const LockGuard<C> guard(lock_);
@@ -148,7 +148,7 @@ class LargeHeap {
     return map_.free_bytes() + map_.live_bytes();
   }
 
-  // For a survey (front/survey.h), between try_lock or lock, and unlock.
+  // For a survey (inspect/survey.h), between try_lock or lock, and unlock.
   bool try_lock() noexcept HAKMEM_UNCHECKED { return lock_.try_lock(); }
   LargeTally tally_locked() noexcept HAKMEM_UNCHECKED {
     return {map_.live_count(), map_.live_bytes(), map_.bytes(), map_.free_bytes(),
@@ -381,7 +381,7 @@ class LargeHeap {
   void* move(const Extent& e, const Wanted& w, std::size_t room) noexcept;
 
   P* platform_ = nullptr;
-  typename C::Limit* limit_ = nullptr;
+  LimitOf<C>* limit_ = nullptr;
   MappingBudget<C>* budget_ = nullptr;
   Mapper<C> mapper_;
   Lock<C> lock_;

@@ -42,7 +42,7 @@ template <class C>
 void* LargeHeap<C>::resize(ClientPtr p, std::size_t n, std::size_t room) noexcept {
   if (n > PTRDIFF_MAX) return nullptr;
   const Wanted w{mapper_.page_length(n), 1, n};
-  const bool keeps = !limit_->crowded(Holder::kMappings);
+  const bool keeps = !limit_->over_soft(Holder::kMappings);
   Resizing r = begin_resize(p, w, keeps ? room : 0, keeps);
   switch (r.step) {
     case Step::kNone:

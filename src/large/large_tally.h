@@ -1,4 +1,4 @@
-// What a survey (front/survey.h) asks the large heap.
+// What a survey (inspect/survey.h) asks the large heap.
 #pragma once
 
 #include <cstddef>

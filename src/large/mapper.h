@@ -5,7 +5,7 @@
 // else by the heap.
 //
 // Where the system has no guards that cost nothing, each takes two of the mappings that a process
-// may have, within a budget (cold/mapping_budget.h); when it runs short new blocks go without.
+// may have, within a budget (limits/mapping_budget.h); when it runs short new blocks go without.
 //
 // Every change can be refused, unmapping too: cutting a mapping in two takes one more. What cannot
 // be given back stays with the extent as part of `front` or `back`.
@@ -15,8 +15,8 @@
 #include <cstdint>
 
 #include "base/bits.h"
-#include "base/memory_limit.h"
-#include "cold/mapping_budget.h"
+#include "limits/memory_limit.h"
+#include "limits/mapping_budget.h"
 #include "config/memory_options.h"
 #include "config/mitigations.h"
 #include "large/extent.h"
@@ -27,7 +27,7 @@ template <class C>
 class Mapper {
  public:
   using P = typename C::Platform;
-  using Limit = typename C::Limit;
+  using Limit = LimitOf<C>;
 
   void init(P& platform, Limit& limit, MappingBudget<C>& budget) noexcept {
     platform_ = &platform;

@@ -42,7 +42,7 @@ constexpr Broken a1_no_slot_is_lost(const HeapView& heap) noexcept {
   return law("A1", all && in_magazines);
 }
 
-// By holder (base/memory_limit.h).
+// By holder (limits/memory_limit.h).
 struct ChargesView {
   std::array<std::size_t, 3> charged{};
   std::array<std::size_t, 3> held{};

@@ -12,14 +12,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cold/superslab.h"
 #include "laws/law.h"
 
 namespace hakmem::laws {
 
-enum class SlabTier : std::uint8_t { kUnused, kHot, kDraining, kFree };
-
 struct SlabView {
-  SlabTier tier = SlabTier::kUnused;
+  Tier tier = Tier::kUnused;
   bool listed = false;
   std::uint32_t bin = 0;
   std::uint32_t pages = 0;       // at most 32
@@ -36,16 +35,16 @@ struct SlabView {
 
 constexpr Broken s1_tier_tells_emptiness(const SlabView& slab) noexcept {
   const bool empty = slab.free_pages == slab.all_pages();
-  return law("S1", slab.tier != SlabTier::kUnused && (slab.tier == SlabTier::kFree) == empty);
+  return law("S1", slab.tier != Tier::kUnused && (slab.tier == Tier::kFree) == empty);
 }
 
 constexpr Broken s2_listed_when_due(const SlabView& slab) noexcept {
-  return law("S2", slab.listed == (slab.tier != SlabTier::kHot || slab.free_pages != 0));
+  return law("S2", slab.listed == (slab.tier != Tier::kHot || slab.free_pages != 0));
 }
 
 struct SlabListView {
   std::uint32_t head = ~0u;
-  SlabTier tier = SlabTier::kHot;
+  Tier tier = Tier::kHot;
   std::uint32_t bin = 0;    // of no meaning for FREE
   std::uint32_t limit = 0;  // superslabs there are
 };
@@ -59,7 +58,7 @@ constexpr Broken s2_list_is_sound(const SlabListView& list, SlabAt&& slab_at,
   for (std::uint32_t i = list.head; i != ~0u;) {
     const SlabView slab = slab_at(i);
     const bool belongs = slab.listed && slab.tier == list.tier &&
-                         (list.tier == SlabTier::kFree || slab.bin == list.bin);
+                         (list.tier == Tier::kFree || slab.bin == list.bin);
     if (!belongs || slab.prev != before || ++length > list.limit) return "S2";
     before = i;
     i = slab.next;

@@ -9,7 +9,7 @@
 #include <span>
 
 #include "laws/law.h"
-#include "report/fault.h"
+#include "base/block_view.h"
 
 namespace hakmem::laws {
 

@@ -12,7 +12,7 @@
 
 #include <cstdint>
 
-#include "report/fault.h"
+#include "base/block_view.h"
 
 namespace hakmem {
 

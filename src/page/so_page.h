@@ -15,7 +15,7 @@
 
 namespace hakmem {
 
-// The context that owns pages (front/context.h); here only its address matters.
+// The context that owns pages (ultra/context.h); here only its address matters.
 template <class C>
 struct Context;
 template <class C>
@@ -79,6 +79,7 @@ struct alignas(128) SoPage {
   static constexpr std::uint32_t kNoPage = ~std::uint32_t{0};
   static constexpr std::uint16_t kNever = 0xFFFF;
 
+  BinIndex bin_index() const noexcept { return BinIndex(static_cast<std::uint8_t>(bin)); }
   bool has_free_slot() const noexcept { return used < capacity; }
   // Of the slot that is taken next. Those not carved yet are all fresh, or none is.
   bool next_slot_is_fresh() const noexcept {

@@ -12,7 +12,7 @@
 
 namespace hakmem {
 
-enum class Route : std::uint8_t { kSmallHeapV3, kTinyV1, kPoolV1, kLegacy };
+enum class Route : std::uint8_t { kSmallHeapV3, kTinyV1, kPoolV1 };
 
 inline constexpr std::uint32_t kMaskAll = (1u << kClassesMax) - 1;  // profile FULL: phase D
 inline constexpr std::uint32_t kMaskC7 = 0x80;                      // profile C7_SAFE: phase A

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "base/check.h"  // report_corruption
-#include "report/fault.h"
+#include "base/block_view.h"
 
 namespace hakmem {
 

@@ -1,5 +1,6 @@
 // StatsV3: the counters of SmallObject v3, per context and summed on request. Off by default at no
-// cost (see HotCounting). What each counter counts: docs/STATS.md.
+// cost: while they are on the hot path sees no magazine, and the slow path counts. What each
+// counter counts: docs/STATS.md.
 #pragma once
 
 #include <array>
@@ -50,6 +51,8 @@ class StatCounter {
 
 template <class C>
 using ContextStats = StatsV3Of<StatCounter<C>>;
+template <class C>
+using ClassStats = typename ContextStats<C>::PerClass;
 
 // Applies f(sum_counter, context_counter) to every counter pair.
 template <class Sum, class Part, class F>

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <type_traits>
 
+#include "base/atomic.h"
+#include "base/attributes.h"
 #include "page/so_page.h"
 
 namespace hakmem {
@@ -22,8 +24,7 @@ struct PlainPlace {
 };
 
 template <class C>
-using MagazinePlace =
-    std::conditional_t<C::kMitigations.check_frees, CheckedPlace<C>, PlainPlace>;
+using MagazinePlace = std::conditional_t<C::kMitigations.check_frees, CheckedPlace<C>, PlainPlace>;
 
 // Without checks the hot path does not touch entries: a slot is LIVE as long as it is handed out.
 template <class C>
@@ -31,7 +32,8 @@ inline constexpr EntryBits kEntryInMagazine =
     C::kMitigations.check_frees ? kEntryCached : kEntryLive;
 
 template <class C>
-MagazinePlace<C> make_place(void* block, typename SoPage<C>::Entry* entry) noexcept {
+HAKMEM_ALWAYS_INLINE MagazinePlace<C> make_place(void* block,
+                                                 typename SoPage<C>::Entry* entry) noexcept {
   if constexpr (C::kMitigations.check_frees) {
     return {block, entry};
   } else {
@@ -62,6 +64,26 @@ struct Magazine {
   std::size_t size() const noexcept { return static_cast<std::size_t>(top - base); }
   std::size_t capacity() const noexcept { return static_cast<std::size_t>(limit - base); }
   std::size_t room() const noexcept { return static_cast<std::size_t>(limit - top); }
+
+  // The newest block, LIVE from now on. Requires: not empty.
+  HAKMEM_ALWAYS_INLINE void* pop() noexcept {
+    MagazinePlace<C>* const newest = top - 1;
+    top = newest;
+    if constexpr (C::kMitigations.check_frees) {
+      newest->entry->store_relaxed(kEntryLive);  // relaxed: the owner's until the program has it
+    }
+    return newest->block;
+  }
+  // The block is CACHED from now on. Requires: not full.
+  HAKMEM_ALWAYS_INLINE void push(void* block, typename SoPage<C>::Entry* entry) noexcept {
+    MagazinePlace<C>* const place = top;
+    if constexpr (C::kMitigations.check_frees) {
+      entry->store_relaxed(kEntryCached);  // relaxed: the owner's again
+    }
+    *place = make_place<C>(block, entry);
+    in_program_order();  // a fork's child finds no place that was not filled
+    top = place + 1;
+  }
 };
 
 }  // namespace hakmem

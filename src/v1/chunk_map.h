@@ -12,10 +12,10 @@
 #include <cstdint>
 
 #include "base/bits.h"
-#include "base/memory_limit.h"
-#include "cold/mapping_budget.h"
+#include "limits/memory_limit.h"
+#include "limits/mapping_budget.h"
 #include "config/memory_options.h"
-#include "pal/address_table.h"
+#include "base/address_table.h"
 #include "v1/chunk.h"
 
 namespace hakmem::v1 {
@@ -30,7 +30,7 @@ class ChunkMap {
  public:
   using L = Layout<C>;
   using P = typename C::Platform;
-  using Limit = typename C::Limit;
+  using Limit = LimitOf<C>;
 
   void init(P& platform, Limit& limit, MappingBudget<C>& budget) noexcept {
     platform_ = &platform;
@@ -68,7 +68,7 @@ class ChunkMap {
     chunk->free_cells |= mask;
     chunk->dirty_cells |= mask;
     relist(chunk);
-    const bool crowded = limit_->crowded(Holder::kChunks);
+    const bool crowded = limit_->over_soft(Holder::kChunks);
     if (chunk->free_cells != L::all_cells()) return crowded ? purge_cells(chunk) : 0;
     ++empty_chunks_;
     return empty_chunks_ > (crowded ? 0 : kWarmChunks) ? unmap_chunk(chunk) : 0;

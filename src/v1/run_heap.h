@@ -15,9 +15,9 @@
 #include <cstdint>
 
 #include "base/bits.h"
-#include "base/memory_limit.h"
+#include "limits/memory_limit.h"
 #include "base/types.h"
-#include "report/fault.h"
+#include "base/block_view.h"
 #include "v1/chunk_map.h"
 
 namespace hakmem::v1 {
@@ -47,7 +47,7 @@ class RunHeap {
   using P = typename C::Platform;
   using Entry = typename Run<C>::Entry;
 
-  void init(P& platform, typename C::Limit& limit, MappingBudget<C>& budget) noexcept {
+  void init(P& platform, LimitOf<C>& limit, MappingBudget<C>& budget) noexcept {
     limit_ = &limit;
     chunks_.init(platform, limit, budget);
   }
@@ -110,7 +110,7 @@ class RunHeap {
     if (was_full) partial_[run->bin].push(run);
     // A bin keeps one run, so that one block going in and out does not set up a run each time.
     const bool only_one = partial_[run->bin].first() == run && run->next == nullptr;
-    const bool keeps = only_one && !limit_->crowded(Holder::kChunks);
+    const bool keeps = only_one && !limit_->over_soft(Holder::kChunks);
     if (run->live == 0 && !keeps) release_run(run);
     return true;
   }
@@ -233,7 +233,7 @@ class RunHeap {
     return total;
   }
 
-  typename C::Limit* limit_ = nullptr;
+  LimitOf<C>* limit_ = nullptr;
   ChunkMap<C> chunks_;
   std::array<List<Run<C>>, Sizes::kBins> partial_;  // runs with a free slot, by bin
   std::array<std::size_t, Sizes::kBins> live_{};    // blocks handed out, by bin

@@ -1,6 +1,6 @@
 // V1Heap: what the front sees of v1. TinyHeap and pool behind one lock; serves any bin, alone if
 // need be. Every pointer from the program is checked against out-of-band state before anything
-// happens to it, in the same terms as v3 (report/fault.h), so that reports do not depend on which
+// happens to it, in the same terms as v3 (base/block_view.h), so that reports do not depend on which
 // heap a class is on.
 //
 //   allocate(bin)   -> tiny | pool: take
@@ -15,7 +15,7 @@
 
 #include "base/types.h"
 #include "pal/lock.h"
-#include "report/fault.h"
+#include "base/block_view.h"
 #include "v1/pool.h"
 #include "v1/tiny_heap.h"
 
@@ -28,7 +28,7 @@ class V1Heap {
 
   constexpr V1Heap() noexcept = default;
 
-  void init(typename C::Platform& platform, typename C::Limit& limit,
+  void init(typename C::Platform& platform, LimitOf<C>& limit,
             MappingBudget<C>& budget) noexcept {
     const LockGuard<C> guard(lock_);
     tiny_.init(platform, limit, budget);
@@ -120,7 +120,7 @@ class V1Heap {
     return (tiny_.chunks() + pool_.chunks()) * Layout<C>::kChunkBytes;
   }
 
-  // For a survey (front/survey.h), between try_lock or lock, and unlock.
+  // For a survey (inspect/survey.h), between try_lock or lock, and unlock.
   bool try_lock() noexcept HAKMEM_UNCHECKED { return lock_.try_lock(); }
   V1Tally tally_locked() noexcept HAKMEM_UNCHECKED {
     V1Tally tally;

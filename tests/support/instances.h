@@ -3,10 +3,9 @@
 // file holds them, `HAKMEM_INSTANCES(template, C)` in that file makes them.
 #pragma once
 
-#include "front/allocator_cold.h"
-#include "front/allocator_slow.h"
-#include "front/audit.h"
-#include "front/survey.h"
+#include "heap/allocator_members.h"
+#include "inspect/audit.h"
+#include "inspect/survey.h"
 
 #define HAKMEM_INSTANCES(TEMPLATE, C)                               \
   TEMPLATE class hakmem::Arena<C>;                                  \

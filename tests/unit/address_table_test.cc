@@ -1,5 +1,5 @@
 // The registry table against std::map: look-ups, growth, backward-shift erasure, refusal to grow.
-#include "pal/address_table.h"
+#include "base/address_table.h"
 
 #include <gtest/gtest.h>
 

@@ -19,7 +19,7 @@ class Faults : public ::testing::Test {
   // Whether the hot path takes the pointer, which changes nothing when it does not.
   bool hot_path_takes(Context<C>* ctx, std::uintptr_t address) {
     bool missed = false;
-    deallocate_fast<C>(heap_.allocator->arena(), ctx, reinterpret_cast<void*>(address),
+    deallocate_fast<C>(heap_.allocator->boxes().arena, ctx, reinterpret_cast<void*>(address),
                        [&] { missed = true; });
     return !missed;
   }
@@ -70,14 +70,14 @@ TYPED_TEST(Faults, NeverHandedOut) {
   ASSERT_LT(page.carved, page.capacity);
   this->expect_fault(page.base + std::uintptr_t{page.carved} * page.block_size,
                      Fault::kInvalidFree);
-  const Arena<TypeParam>& arena = this->heap_.allocator->arena();
+  const Arena<TypeParam>& arena = this->heap_.allocator->boxes().arena;
   this->expect_fault(arena.base() + TypeParam::Sizes::kSuperslabBytes - 16, Fault::kInvalidFree);
   this->expect_fault(arena.base() + arena.bytes() - 16, Fault::kNotMine);  // no superslab yet
 }
 
 TYPED_TEST(Faults, OutsideOfEverything) {
   int local = 0;
-  const Arena<TypeParam>& arena = this->heap_.allocator->arena();
+  const Arena<TypeParam>& arena = this->heap_.allocator->boxes().arena;
   for (const std::uintptr_t address :
        {std::uintptr_t{1}, std::uintptr_t{4096}, reinterpret_cast<std::uintptr_t>(&local),
         arena.base() - 16, arena.base() + arena.bytes(), ~std::uintptr_t{0}, ~std::uintptr_t{15},
@@ -147,7 +147,7 @@ TEST_F(FaultsDeathTest, PointersOfNobody) {
   alignas(16) char local[16];
   dies("invalid-free: free.*\n.*heap=none page=none", [&] { heap_.give(local); });
   dies("invalid-free",
-       [&] { heap_.give(reinterpret_cast<void*>(heap_.allocator->arena().base() + (1u << 20))); });
+       [&] { heap_.give(reinterpret_cast<void*>(heap_.allocator->boxes().arena.base() + (1u << 20))); });
 }
 
 TEST_F(FaultsDeathTest, ReallocOfAFreedBlock) {
@@ -163,7 +163,7 @@ TEST_F(FaultsDeathTest, BlocksOfV1AndLarge) {
   void* const large = heap_.take(1 << 20);
   heap_.give(large);
   dies("double-free: free.*\n.*heap=large", [&] { heap_.give(large); });
-  heap_.allocator->cold().set_budget(1);
+  heap_.allocator->boxes().cold.set_budget(1);
   void* const v1 = heap_.take(100);
   dies("interior-free: free.*\n.*heap=v1", [&] { give_at(v1, 16); });
   heap_.give(v1);

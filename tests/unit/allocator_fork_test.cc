@@ -42,13 +42,13 @@ TEST_F(ForkLocks, OfThePolicy) {
   EXPECT_TRUE(allocator_->policy().count);
 }
 TEST_F(ForkLocks, OfTheColdBox) {
-  expect_waits([&] { allocator_->cold().totals(); }, [] {});
+  expect_waits([&] { allocator_->boxes().cold.totals(); }, [] {});
 }
 TEST_F(ForkLocks, OfV1) {
-  expect_waits([&] { allocator_->v1().allocate(bin_of<Watched>(64)); }, [] {});
+  expect_waits([&] { allocator_->boxes().v1.allocate(bin_of<Watched>(64)); }, [] {});
 }
 TEST_F(ForkLocks, OfLarge) {
-  expect_waits([&] { allocator_->large().allocate(1 << 20, 16); }, [] {});
+  expect_waits([&] { allocator_->boxes().large.allocate(1 << 20, 16); }, [] {});
 }
 
 TEST(Shuffle, EveryOrderOccurs) {
@@ -130,10 +130,10 @@ TEST_F(Forked, FreelistsOfPagesWhenTheyAreNextTakenFrom) {
   SoClass<Full>& cls = heap.class_of(64);
   ASSERT_NE(cls.current, nullptr);
   ASSERT_NE(cls.partial, SoPage<Full>::kNoPage);
-  SoPage<Full>& partial = heap.allocator->arena().page(cls.partial);
+  SoPage<Full>& partial = heap.allocator->boxes().arena.page(cls.partial);
   ASSERT_GT(free_on(partial).size(), 256u);
   const Blocks before = free_on(partial);
-  HotBox<Full, ColdBox<Full>> hot(heap.allocator->arena(), heap.allocator->cold(), heap.ctx->so);
+  HotBox<Full, ColdBox<Full>> hot(heap.allocator->boxes().arena, heap.allocator->boxes().cold, heap.ctx->so);
   expect_shuffled([&] {
     EXPECT_EQ(hot.page_to_take_from(bin_of<Full>(64)).page, cls.current);
     return free_on(*cls.current);
@@ -200,7 +200,7 @@ class Lost : public ::testing::Test {
     heap.allocator->fork_prepare(heap.ctx);
     heap.allocator->fork_child(heap.ctx);
   }
-  std::size_t lent() { return heap.allocator->cold().totals().lent_bytes; }
+  std::size_t lent() { return heap.allocator->boxes().cold.totals().lent_bytes; }
   void expect_nothing_is_lost() {
     for (void* const p : live) heap.give(p);
     heap.allocator->trim(heap.ctx);
@@ -247,7 +247,7 @@ TYPED_TEST(Lost, InTheMiddleOfAPost) {
     void* const p = this->live.back();
     SoPage<TypeParam>& page = this->page();
     const std::uint32_t slot = this->heap.slot_of(p);
-    poster->posting.store_relaxed(this->heap.allocator->arena().unit_of(page));
+    poster->posting.store_relaxed(this->heap.allocator->boxes().arena.unit_of(page));
     std::uint32_t head = kNoSlot;
     if (steps > 0) {
       ASSERT_TRUE(mark_remote(page, slot, &head));
@@ -268,7 +268,7 @@ TYPED_TEST(Lost, InTheMiddleOfASecondPost) {
   SoPage<TypeParam>& page = this->page();
   this->heap.give(this->live.back());
   this->live.pop_back();
-  poster->posting.store_relaxed(this->heap.allocator->arena().unit_of(page));
+  poster->posting.store_relaxed(this->heap.allocator->boxes().arena.unit_of(page));
   this->fork();
   EXPECT_EQ(this->heap.audit(), nullptr);
   this->expect_nothing_is_lost();

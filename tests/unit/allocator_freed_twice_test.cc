@@ -64,7 +64,7 @@ using Racers = Heap<Racing>;
 
 constexpr std::size_t kSize = 100;
 
-enum class First { kOwnersFast, kOwnersSlow, kOwnersAtEbb, kRemote };
+enum class First { kOwnersFast, kOwnersSlow, kOwnersReleasing, kRemote };
 enum class Visitor { kNone, kPurges };
 enum class Outcome { kReported, kUnnoticed, kHandedOutTwice, kOther };
 
@@ -74,7 +74,7 @@ bool race(Racers& heap, void* p, First first, Visitor visitor, int at) {
   const bool others_first = first == First::kRemote;
   Context<Racing>* const one = others_first ? other : heap.ctx;
   Context<Racing>* const two = others_first ? heap.ctx : other;
-  if (first == First::kOwnersAtEbb) heap.ctx->ebb_left = 8;
+  if (first == First::kOwnersReleasing) heap.ctx->release.allocations_left = 8;
   bool acted = false;
   Window::act = [&] {
     acted = true;
@@ -144,19 +144,19 @@ TEST_P(EntryRaces, EveryPlaceEndsInAReport) {
 INSTANTIATE_TEST_SUITE_P(All, EntryRaces,
                          ::testing::Combine(::testing::Values(First::kOwnersFast,
                                                               First::kOwnersSlow,
-                                                              First::kOwnersAtEbb, First::kRemote),
+                                                              First::kOwnersReleasing, First::kRemote),
                                             ::testing::Values(Visitor::kNone, Visitor::kPurges),
                                             ::testing::Values(0, 1, 5)));
 
 // The owner has looked, and sleeps on its lock: whoever holds that drains the other's free.
 TEST(Races, ASecondLookAfterTheLock) {
-  for (const bool ebbs : {false, true}) {
+  for (const bool releasing : {false, true}) {
     const Outcome outcome = outcome_of([&] {
       Racers heap;
       heap.take(kSize);
       void* const p = heap.take(kSize);
       Context<Racing>* const other = heap.allocator->attach_context();
-      if (ebbs) heap.ctx->ebb_left = 8;
+      if (releasing) heap.ctx->release.allocations_left = 8;
       heap.ctx->lock.lock();
       SleepyPlatform::on_sleep = [&] {
         heap.allocator->deallocate_slow(other, p, "free");
@@ -166,7 +166,7 @@ TEST(Races, ASecondLookAfterTheLock) {
       heap.allocator->deallocate_slow(heap.ctx, p, "free");
       return go_on(heap);
     });
-    EXPECT_EQ(outcome, Outcome::kReported) << ebbs;
+    EXPECT_EQ(outcome, Outcome::kReported) << releasing;
   }
 }
 

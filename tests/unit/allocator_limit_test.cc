@@ -28,8 +28,8 @@ class Limits : public ::testing::Test {
   static constexpr std::size_t kLarge = 2 * kBlock;
 
   Allocator<C>& a() { return *heap_.allocator; }
-  std::size_t held() { return a().limit().held(); }
-  std::size_t held_by(Holder holder) { return a().limit().held_by(holder); }
+  std::size_t held() { return a().boxes().limit.held(); }
+  std::size_t held_by(Holder holder) { return a().boxes().limit.held_by(holder); }
   void set(std::size_t soft, std::size_t hard) { a().set_limit({soft, hard}); }
 
   std::vector<void*> take_all(std::size_t bytes) {
@@ -52,11 +52,11 @@ TYPED_TEST(Limits, APageIsChargedFromLentToPurged) {
   EXPECT_EQ(this->held_by(Holder::kPages), this->kPage);
   this->heap_.give(p);
   this->heap_.allocator->park_context(*this->heap_.ctx);  // the page goes back, warm
-  EXPECT_EQ(this->a().cold().totals().warm_bytes, this->kPage);
+  EXPECT_EQ(this->a().boxes().cold.totals().warm_bytes, this->kPage);
   EXPECT_EQ(this->held(), this->kPage);
   this->heap_.ctx = this->a().attach_context();
   this->heap_.take(this->kBlock);  // lent again: it is not charged twice
-  EXPECT_EQ(this->a().cold().totals().warm_bytes, 0u);
+  EXPECT_EQ(this->a().boxes().cold.totals().warm_bytes, 0u);
   EXPECT_EQ(this->held(), this->kPage);
   this->a().park_context(*this->heap_.ctx);
   this->heap_.ctx = this->a().attach_context();
@@ -72,7 +72,7 @@ TYPED_TEST(Limits, DecayRefunds) {
   this->heap_.ctx = this->a().attach_context();
   ASSERT_EQ(this->held(), this->kPage);
   this->heap_.platform().advance_clock_ms(1000);
-  age(this->a().cold());
+  age(this->a().boxes().cold);
   EXPECT_EQ(this->held(), 0u);
   this->expect_laws();
 }
@@ -95,23 +95,23 @@ TYPED_TEST(Limits, TheHardOneIsNeverExceededAndEveryHeapIsRefused) {
     this->a().trim(this->heap_.ctx);
     this->expect_laws();
   }
-  EXPECT_GT(this->a().limit().refusals(Holder::kPages), 0u);
-  EXPECT_GT(this->a().limit().refusals(Holder::kChunks), 0u);
-  EXPECT_GT(this->a().limit().refusals(Holder::kMappings), 0u);
+  EXPECT_GT(this->a().boxes().limit.refusals(Holder::kPages), 0u);
+  EXPECT_GT(this->a().boxes().limit.refusals(Holder::kChunks), 0u);
+  EXPECT_GT(this->a().boxes().limit.refusals(Holder::kMappings), 0u);
 }
 
 TYPED_TEST(Limits, APageThatJustFitsIsLentOneByteLessIsNot) {
   this->set(kNone, this->kPage);
   void* const p = this->heap_.take(this->kBlock);
   ASSERT_NE(p, nullptr);
-  EXPECT_NE(this->a().arena().so_page_of(ClientPtr(p)), nullptr);
+  EXPECT_NE(this->a().boxes().arena.so_page_of(ClientPtr(p)), nullptr);
   this->heap_.give(p);
   this->a().trim(this->heap_.ctx);
   ASSERT_EQ(this->held(), 0u);
   this->set(kNone, this->kPage - 1);
   void* const q = this->heap_.take(this->kBlock);
   EXPECT_EQ(this->held_by(Holder::kPages), 0u);
-  EXPECT_EQ(this->a().arena().so_page_of(ClientPtr(q)), nullptr) << "if any, v1's, which fits";
+  EXPECT_EQ(this->a().boxes().arena.so_page_of(ClientPtr(q)), nullptr) << "if any, v1's, which fits";
 }
 
 TYPED_TEST(Limits, AboveTheSoftOneAReturnedPageIsPurgedAtOnce) {
@@ -137,12 +137,12 @@ TYPED_TEST(Limits, TheBorrowThatWouldCrossTheSoftOneCoolsTheBoxFirst) {
   this->heap_.give(this->heap_.take(100));
   this->a().park_context(*this->heap_.ctx);
   this->heap_.ctx = this->a().attach_context();
-  const std::size_t warm = this->a().cold().totals().warm_bytes;
+  const std::size_t warm = this->a().boxes().cold.totals().warm_bytes;
   ASSERT_GT(warm, 0u);
   this->set(this->held(), kNone);
-  EXPECT_EQ(this->a().cold().totals().warm_bytes, warm) << "at the limit is not above it";
+  EXPECT_EQ(this->a().boxes().cold.totals().warm_bytes, warm) << "at the limit is not above it";
   this->heap_.take(64);  // needs a page of another bin
-  EXPECT_EQ(this->a().cold().totals().warm_bytes, 0u);
+  EXPECT_EQ(this->a().boxes().cold.totals().warm_bytes, 0u);
   this->heap_.give(small);
   this->a().deallocate(second, kept);
   this->expect_laws();
@@ -150,7 +150,7 @@ TYPED_TEST(Limits, TheBorrowThatWouldCrossTheSoftOneCoolsTheBoxFirst) {
 
 TYPED_TEST(Limits, AThreadWhoseMagazineOverflowsAboveTheSoftOneKeepsNothing) {
   for (const bool crowded : {false, true}) {
-    if (crowded) this->a().limit().set({1, kNone});
+    if (crowded) this->a().boxes().limit.set({1, kNone});
     std::vector<void*> blocks;
     for (std::size_t i = 0; i <= this->heap_.magazine_of(100).capacity(); ++i) {
       blocks.push_back(this->heap_.take(100));
@@ -159,9 +159,9 @@ TYPED_TEST(Limits, AThreadWhoseMagazineOverflowsAboveTheSoftOneKeepsNothing) {
     void* const last = blocks.back();
     blocks.pop_back();
     this->give_all(blocks);
-    EXPECT_FALSE(this->heap_.ctx->ebbing()) << "it is full, no more";
+    EXPECT_FALSE(this->heap_.ctx->releasing()) << "it is full, no more";
     this->heap_.give(last);
-    EXPECT_EQ(this->heap_.ctx->ebbing(), crowded);
+    EXPECT_EQ(this->heap_.ctx->releasing(), crowded);
     EXPECT_EQ(this->held() == 0, crowded);
   }
   this->expect_laws();
@@ -177,39 +177,39 @@ TYPED_TEST(Limits, ALargeBlockIsCachedBelowTheSoftOneOnly) {
   EXPECT_EQ(this->held_by(Holder::kMappings), this->kLarge) << "too much, and free";
   this->set(this->kLarge - 1, kNone);
   this->heap_.give(q);
-  EXPECT_EQ(this->a().large().bytes_cached(), 0u);
+  EXPECT_EQ(this->a().boxes().large.bytes_cached(), 0u);
   EXPECT_EQ(this->held(), 0u);
   this->expect_laws();
 }
 
 TYPED_TEST(Limits, ABorrowBelowItDropsNothing) {
   this->heap_.give(this->heap_.take(this->kLarge));
-  const std::size_t cached = this->a().large().bytes_cached();
+  const std::size_t cached = this->a().boxes().large.bytes_cached();
   ASSERT_GT(cached, 0u);
   this->heap_.take(this->kBlock);
-  EXPECT_EQ(this->a().large().bytes_cached(), cached);
+  EXPECT_EQ(this->a().boxes().large.bytes_cached(), cached);
   this->expect_laws();
 }
 
 TYPED_TEST(Limits, ABorrowAboveTheSoftOneDropsCachedMappingsAndTheWarmChunk) {
   std::vector<void*> blocks;  // of v1, in two chunks
   while (this->held_by(Holder::kChunks) < 2 * this->kChunk) {
-    blocks.push_back(this->a().v1().allocate(bin_of<TypeParam>(this->kBlock)));
+    blocks.push_back(this->a().boxes().v1.allocate(bin_of<TypeParam>(this->kBlock)));
   }
-  for (void* p : blocks) this->a().v1().deallocate(ClientPtr(p));
+  for (void* p : blocks) this->a().boxes().v1.deallocate(ClientPtr(p));
   ASSERT_EQ(this->held_by(Holder::kChunks), 2 * this->kChunk) << "the bin's last run, and warm";
   this->heap_.give(this->heap_.take(this->kLarge));
-  ASSERT_GT(this->a().large().bytes_cached(), 0u);
-  this->a().limit().set({this->held(), kNone});
+  ASSERT_GT(this->a().boxes().large.bytes_cached(), 0u);
+  this->a().boxes().limit.set({this->held(), kNone});
   this->heap_.take(this->kBlock);
-  EXPECT_EQ(this->a().large().bytes_cached(), 0u);
+  EXPECT_EQ(this->a().boxes().large.bytes_cached(), 0u);
   EXPECT_EQ(this->held_by(Holder::kChunks), this->kChunk);
   this->expect_laws();
 }
 
 TYPED_TEST(Limits, V1KeepsNoEmptyRunNoFreeCellAndNoChunkAboveTheSoftOne) {
   Heap<TypeParam> heap(all_on_v1());
-  auto& limit = heap.allocator->limit();
+  auto& limit = heap.allocator->boxes().limit;
   void* const first = heap.take(this->kBlock / 2);
   void* const second = heap.take(16);
   ASSERT_NE(first, nullptr);
@@ -234,7 +234,7 @@ TYPED_TEST(Limits, WhatTheSystemRefusesIsNotCharged) {
   EXPECT_EQ(this->held(), 0u);
   platform.stop_failing();
   platform.fail_after(Call::kSparse, 0);  // a chunk's records
-  EXPECT_EQ(this->a().v1().allocate(bin_of<TypeParam>(16)), nullptr);
+  EXPECT_EQ(this->a().boxes().v1.allocate(bin_of<TypeParam>(16)), nullptr);
   EXPECT_EQ(this->held(), 0u);
   platform.stop_failing();
   void* const p = this->heap_.take(this->kLarge);
@@ -260,7 +260,7 @@ TYPED_TEST(Limits, ALargeBlockIsChargedForItsLengthAsItGrowsAndShrinks) {
   EXPECT_EQ(p[this->kLarge - 1], 7);
   p = static_cast<char*>(this->a().reallocate(this->heap_.ctx, p, this->kLarge));
   EXPECT_GT(this->held(), this->kLarge) << "what was cut off is kept";
-  this->a().large().trim();
+  this->a().boxes().large.trim();
   EXPECT_EQ(this->held(), this->kLarge);
   this->heap_.give(p);
   this->expect_laws();
@@ -269,8 +269,8 @@ TYPED_TEST(Limits, ALargeBlockIsChargedForItsLengthAsItGrowsAndShrinks) {
 TYPED_TEST(Limits, CachedMappingsGoBeforeALargeBlockIsRefused) {
   void* const p = this->heap_.take(this->kLarge);
   this->heap_.give(p);
-  ASSERT_GT(this->a().large().bytes_cached(), 0u);
-  this->a().limit().set({kNone, 4 * this->kLarge});
+  ASSERT_GT(this->a().boxes().large.bytes_cached(), 0u);
+  this->a().boxes().limit.set({kNone, 4 * this->kLarge});
   void* const q = this->heap_.take(4 * this->kLarge);
   EXPECT_NE(q, nullptr);
   EXPECT_EQ(this->held(), 4 * this->kLarge);
@@ -316,7 +316,7 @@ TYPED_TEST(Limits, TrimAndPurgeCountPagesThatWentBackOnTheirWay) {
   void* const mine = this->heap_.take(this->kBlock);
   this->heap_.give(mine);
   this->heap_.give(theirs);
-  this->a().limit().set({1, kNone});
+  this->a().boxes().limit.set({1, kNone});
   const std::size_t bytes = this->a().purge();
   const std::size_t beside_mine = this->heap_.page_of(mine).purged.load_relaxed() * 4096;
   EXPECT_GT(beside_mine, 0u);

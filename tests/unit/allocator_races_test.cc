@@ -36,7 +36,7 @@ class MeetingThreads : public ::testing::Test {
     a_->publish_policy(nullptr, default_policy());
     Ctx* const last = a_->attach_context();
     a_->trim(last);
-    EXPECT_EQ(a_->cold().totals().lent_bytes, 0u);
+    EXPECT_EQ(a_->boxes().cold.totals().lent_bytes, 0u);
     EXPECT_EQ(audit(*a_), laws::kHolds);
   }
 

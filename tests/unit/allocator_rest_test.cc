@@ -4,7 +4,7 @@
 #include <cstring>
 #include <vector>
 
-#include "front/survey.h"
+#include "inspect/survey.h"
 #include "test_heap.h"
 
 namespace hakmem::test {
@@ -24,8 +24,8 @@ class Rest : public ::testing::Test {
     EXPECT_EQ(heap.audit(), laws::kHolds);
     return s.small_resident;
   }
-  std::size_t lent() { return heap.allocator->cold().totals().lent_bytes; }
-  std::size_t warm() { return heap.allocator->cold().totals().warm_bytes; }
+  std::size_t lent() { return heap.allocator->boxes().cold.totals().lent_bytes; }
+  std::size_t warm() { return heap.allocator->boxes().cold.totals().warm_bytes; }
   void pass(std::uint64_t periods) { heap.platform().advance_clock_ms(periods * kPeriod); }
 
   // Many pages, of which every 16th block stays.
@@ -51,7 +51,7 @@ class Rest : public ::testing::Test {
     }
   }
   // A slow path of the heap's own context: a bin that nothing was taken from yet.
-  void look_at_time() { heap.take(std::size_t{64} << look_++); }
+  void call_that_keeps_time() { heap.take(std::size_t{64} << look_++); }
 
   Heap<C> heap;
   Context<C>* const other;
@@ -66,13 +66,13 @@ TYPED_TEST_SUITE(Rest, Configs);
 TYPED_TEST(Rest, TheMemoryBetweenBlocksGoesAfterTwoPeriodsAndTheBlocksStay) {
   constexpr std::size_t n = 2000;
   const auto kept = this->leave_few(n, this->heap.ctx);
-  this->look_at_time();
+  this->call_that_keeps_time();
   const std::size_t before = this->resident();
   this->pass(1);
-  this->look_at_time();
+  this->call_that_keeps_time();
   EXPECT_GE(this->resident() + TypeParam::Sizes::kSuperslabBytes, before) << "too early";
   this->pass(1);
-  this->look_at_time();
+  this->call_that_keeps_time();
   EXPECT_LT(this->resident(), before * 2 / 3);
   this->expect_contents(kept, n);
 }
@@ -80,7 +80,7 @@ TYPED_TEST(Rest, TheMemoryBetweenBlocksGoesAfterTwoPeriodsAndTheBlocksStay) {
 TYPED_TEST(Rest, WhatIsTakenFromAgainCountsAsResident) {
   const auto kept = this->leave_few(4096, this->heap.ctx);
   this->pass(2);
-  this->look_at_time();
+  this->call_that_keeps_time();
   SoPage<TypeParam>* purged = nullptr;
   for (unsigned char* const p : kept) {
     if (this->heap.page_of(p).purged.load_relaxed() != 0) purged = &this->heap.page_of(p);
@@ -100,10 +100,10 @@ TYPED_TEST(Rest, AMagazineThatNobodyUsesIsFlushed) {
   ASSERT_NE(this->heap.magazine_of(100).size(), 0u);
   this->pass(1);
   this->heap.give(this->heap.take(1000));
-  this->look_at_time();
+  this->call_that_keeps_time();
   EXPECT_NE(this->heap.magazine_of(100).size(), 0u) << "too early";
   this->pass(1);
-  this->look_at_time();
+  this->call_that_keeps_time();
   EXPECT_EQ(this->heap.magazine_of(100).size(), 0u);
 }
 
@@ -114,13 +114,13 @@ TYPED_TEST(Rest, AnIdleContextIsLookedAfter) {
     blocks.push_back(this->heap.allocator->allocate(this->other, 1000));
   const auto kept = this->leave_few(1500, this->other);
   for (void* const p : blocks) this->heap.give(p);
-  this->look_at_time();
+  this->call_that_keeps_time();
   const std::size_t lent = this->lent(), resident = this->resident();
   this->pass(1);
-  this->look_at_time();
+  this->call_that_keeps_time();
   EXPECT_GE(this->lent() + TypeParam::Sizes::kSuperslabBytes, lent) << "its thread may be at work";
   this->pass(1);
-  this->look_at_time();
+  this->call_that_keeps_time();
   EXPECT_LT(this->lent(), lent * 3 / 4);
   EXPECT_LT(this->resident(), resident / 2) << "in the same call: idle for two periods";
   this->expect_contents(kept, 1500);
@@ -164,15 +164,15 @@ TYPED_TEST(Rest, AContextInUseIsLeftAlone) {
 
 // A thread that frees what others allocated is a thread that frees: its next allocation looks at
 // the time, and what it sent to threads that have ended is theirs no more.
-TYPED_TEST(Rest, FreeingForOthersEbbsToo) {
+TYPED_TEST(Rest, FreeingForOthersEntersItToo) {
   std::vector<void*> blocks;
-  for (std::size_t i = 0; i < 3 * TypeParam::Geometry::kEbbBytes / 1024; ++i) {
+  for (std::size_t i = 0; i < 3 * TypeParam::Geometry::kReleaseModeBytes / 1024; ++i) {
     blocks.push_back(this->heap.allocator->allocate(this->other, 1024));
   }
   this->heap.allocator->park_context(*this->other);
   const std::size_t lent = this->lent();
   for (std::size_t i = 0; i < blocks.size(); ++i) {
-    EXPECT_EQ(this->heap.ctx->ebbing(), i >= TypeParam::Geometry::kEbbBytes / 1024) << i;
+    EXPECT_EQ(this->heap.ctx->releasing(), i >= TypeParam::Geometry::kReleaseModeBytes / 1024) << i;
     this->heap.give(blocks[i]);
   }
   EXPECT_LT(this->lent(), lent / 2) << "drained without waiting for the decay time";

@@ -176,10 +176,10 @@ TEST_F(SizesOf, AContextThatStandsForNoneCountsNothing) {
 
 TEST_F(SizesOf, ALargeBlockThatWasFreedIsNotKeptForLong) {
   heap.give(heap.take(kMiB));
-  ASSERT_GT(heap.allocator->large().bytes_cached(), 0u);
+  ASSERT_GT(heap.allocator->boxes().large.bytes_cached(), 0u);
   heap.platform().advance_clock_ms(2000);
   heap.take(16);  // borrows a page, and so looks after others
-  EXPECT_EQ(heap.allocator->large().bytes_cached(), 0u);
+  EXPECT_EQ(heap.allocator->boxes().large.bytes_cached(), 0u);
 }
 
 TEST_F(SizesOf, AShrinkingLargeBlockKeepsUpToAQuarter) {
@@ -217,18 +217,18 @@ TEST_F(SizesOf, BeyondThatLargeServes) {
       void* const p = aligned(alignment, n);
       ASSERT_NE(p, nullptr);
       EXPECT_EQ(ClientPtr(p).address() % alignment, 0u);
-      EXPECT_EQ(heap.allocator->arena().so_page_of(ClientPtr(p)), nullptr);
+      EXPECT_EQ(heap.allocator->boxes().arena.so_page_of(ClientPtr(p)), nullptr);
       EXPECT_GE(view(p).block_size, n == 0 ? 1 : n);
       heap.give(p);
     }
   }
   void* const p = aligned(64, kBlockMax + 1);
-  EXPECT_EQ(heap.allocator->arena().so_page_of(ClientPtr(p)), nullptr);
+  EXPECT_EQ(heap.allocator->boxes().arena.so_page_of(ClientPtr(p)), nullptr);
 }
 
 TEST_F(SizesOf, TheLastSmallSizeIsSmallAndTheNextIsLarge) {
   EXPECT_STREQ(view(heap.take(kBlockMax)).heap, "v3");
-  EXPECT_EQ(heap.allocator->arena().so_page_of(ClientPtr(heap.take(kBlockMax + 1))), nullptr);
+  EXPECT_EQ(heap.allocator->boxes().arena.so_page_of(ClientPtr(heap.take(kBlockMax + 1))), nullptr);
   auto* const zeroed = static_cast<char*>(heap.allocator->allocate_zeroed(heap.ctx, kBlockMax));
   EXPECT_STREQ(view(zeroed).heap, "v3");
 }

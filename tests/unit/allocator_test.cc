@@ -1,7 +1,7 @@
 // The allocator as a whole: which heap serves what, policy flips with live blocks, fallback to v1,
 // the front cache over v1, realloc and alignment, and service without a context. What its counters
 // say: allocator_stats_test.cc; several contexts: allocator_threads_test.cc.
-#include "front/allocator.h"
+#include "heap/allocator.h"
 
 #include <gtest/gtest.h>
 
@@ -88,34 +88,34 @@ TYPED_TEST(AllocatorTest, FlipsWithLiveBlocks) {
   heap.allocator->publish_policy(heap.ctx, on_v3(0));
   heap.allocator->trim(heap.ctx);
   EXPECT_EQ(heap.audit(), laws::kHolds);
-  EXPECT_EQ(heap.allocator->cold().totals().lent_bytes, 0u);
+  EXPECT_EQ(heap.allocator->boxes().cold.totals().lent_bytes, 0u);
   for (std::size_t b = 0; b < TypeParam::Sizes::kBins; ++b) {
-    EXPECT_EQ(heap.allocator->v1().live_blocks(BinIndex(static_cast<std::uint8_t>(b))), 0u);
+    EXPECT_EQ(heap.allocator->boxes().v1.live_blocks(BinIndex(static_cast<std::uint8_t>(b))), 0u);
   }
   EXPECT_EQ(heap.platform().foreign_calls(), 0u);
 }
 
 TYPED_TEST(AllocatorTest, WithoutPagesV1Serves) {
   Heap<TypeParam> heap;
-  heap.allocator->cold().set_budget(1);
+  heap.allocator->boxes().cold.set_budget(1);
   std::vector<void*> blocks;
   for (int i = 0; i < 10; ++i) {
     blocks.push_back(heap.take(100));
     EXPECT_EQ(this->heap_of(heap, blocks.back()), "v1");
   }
-  heap.allocator->cold().set_budget(0);
+  heap.allocator->boxes().cold.set_budget(0);
   void* const p = heap.take(100);
   EXPECT_EQ(this->heap_of(heap, p), "v3") << "as soon as there are pages again";
   heap.give(p);
   for (void* block : blocks) heap.give(block);
-  EXPECT_EQ(heap.allocator->v1().live_blocks(bin_of<TypeParam>(100)), 0u);
+  EXPECT_EQ(heap.allocator->boxes().v1.live_blocks(bin_of<TypeParam>(100)), 0u);
 }
 
 TYPED_TEST(AllocatorTest, WithoutAnArenaV1AndLargeServeAlone) {
   auto allocator = std::make_unique<Allocator<TypeParam>>();
-  allocator->platform().fail_after(Call::kReserve, 0);
+  allocator->boxes().platform.fail_after(Call::kReserve, 0);
   allocator->init(default_policy());
-  allocator->platform().stop_failing();
+  allocator->boxes().platform.stop_failing();
   EXPECT_EQ(allocator->attach_context(), nullptr);
   void* const small = allocator->allocate_slow(nullptr, 100);
   void* const large = allocator->allocate_slow(nullptr, TypeParam::Geometry::kBlockMax + 1);
@@ -148,7 +148,7 @@ TYPED_TEST(AllocatorTest, ServesWithoutAContext) {
   EXPECT_TRUE(a.publish_policy(nullptr, on_v3(0)));
   a.trim(nullptr);
   a.trim(heap.ctx);
-  EXPECT_EQ(a.cold().totals().lent_bytes, 0u);
+  EXPECT_EQ(a.boxes().cold.totals().lent_bytes, 0u);
 }
 
 // HAKMEM_TINY_C6_HOT: blocks of C6 come from v1 and go through the front cache.
@@ -162,7 +162,7 @@ TYPED_TEST(AllocatorTest, C6HotCachesBlocksOfV1) {
   for (int round = 0; round < 3; ++round) {
     heap.give(p);
     EXPECT_EQ(heap.magazine_of(512).size(), 1u);
-    EXPECT_EQ(heap.allocator->v1().live_blocks(bin), 1u) << "v1 lent it to the cache";
+    EXPECT_EQ(heap.allocator->boxes().v1.live_blocks(bin), 1u) << "v1 lent it to the cache";
     EXPECT_EQ(heap.audit(), laws::kHolds);
     ASSERT_EQ(heap.take(512), p) << "round " << round;
   }
@@ -172,7 +172,7 @@ TYPED_TEST(AllocatorTest, C6HotCachesBlocksOfV1) {
   heap.give(c5);
   EXPECT_EQ(heap.magazine_of(256).size(), 0u) << "C6 alone";
   heap.allocator->publish_policy(heap.ctx, on_v3(0));
-  EXPECT_EQ(heap.allocator->v1().live_blocks(bin), 0u) << "switched off: given back";
+  EXPECT_EQ(heap.allocator->boxes().v1.live_blocks(bin), 0u) << "switched off: given back";
 }
 
 // As a recorder wants it: blocks are cached where no fast path looks.
@@ -199,9 +199,9 @@ TYPED_TEST(AllocatorTest, C6HotOverfullMagazineGoesBackToV1) {
     heap.give(blocks[i]);
   }
   EXPECT_EQ(heap.magazine_of(512).size(), many / 2 + 1);
-  EXPECT_EQ(heap.allocator->v1().live_blocks(bin), heap.magazine_of(512).size());
+  EXPECT_EQ(heap.allocator->boxes().v1.live_blocks(bin), heap.magazine_of(512).size());
   heap.allocator->trim(heap.ctx);
-  EXPECT_EQ(heap.allocator->v1().live_blocks(bin), 0u);
+  EXPECT_EQ(heap.allocator->boxes().v1.live_blocks(bin), 0u);
 }
 
 TYPED_TEST(AllocatorTest, C6HotKeepsWorkingWhenC6GoesToV3AndBack) {
@@ -222,8 +222,8 @@ TYPED_TEST(AllocatorTest, C6HotKeepsWorkingWhenC6GoesToV3AndBack) {
   }
   for (void* p : blocks) heap.give(p);
   heap.allocator->trim(heap.ctx);
-  EXPECT_EQ(heap.allocator->cold().totals().lent_bytes, 0u);
-  EXPECT_EQ(heap.allocator->v1().live_blocks(bin_of<TypeParam>(512)), 0u);
+  EXPECT_EQ(heap.allocator->boxes().cold.totals().lent_bytes, 0u);
+  EXPECT_EQ(heap.allocator->boxes().v1.live_blocks(bin_of<TypeParam>(512)), 0u);
 }
 
 TYPED_TEST(AllocatorTest, ReallocKeepsContentsAndStaysWhileTheBlockFits) {
@@ -332,7 +332,7 @@ TYPED_TEST(AllocatorTest, TrimGivesEverythingBack) {
   for (void* p : blocks) std::memset(p, 0x5A, 1);
   for (void* p : blocks) heap.give(p);
   EXPECT_GT(heap.allocator->trim(heap.ctx), 0u);
-  const ColdTotals totals = heap.allocator->cold().totals();
+  const ColdTotals totals = heap.allocator->boxes().cold.totals();
   EXPECT_EQ(totals.lent_bytes, 0u);
   EXPECT_EQ(totals.warm_bytes, 0u);
   EXPECT_EQ(heap.allocator->trim(heap.ctx), 0u);

@@ -21,7 +21,7 @@ class Threads : public ::testing::Test {
   void* take(Context<C>* ctx, std::size_t n) { return heap_.allocator->allocate(ctx, n); }
   void give(Context<C>* ctx, void* p) { heap_.allocator->deallocate(ctx, p); }
   void park(Context<C>* ctx) { heap_.allocator->park_context(*ctx); }
-  std::size_t lent() { return heap_.allocator->cold().totals().lent_bytes; }
+  std::size_t lent() { return heap_.allocator->boxes().cold.totals().lent_bytes; }
   void expect_all_given_back() {
     heap_.allocator->trim(heap_.ctx);
     EXPECT_EQ(heap_.audit(), laws::kHolds);
@@ -158,7 +158,7 @@ TYPED_TEST(Threads, ShortLivedThreads) {
   for (std::atomic<void*>& slot : left) this->give(this->heap_.ctx, slot.load());
   this->expect_all_given_back();
   int contexts = 0;
-  this->heap_.allocator->contexts().for_each([&](auto&) { ++contexts; });
+  this->heap_.allocator->boxes().contexts.for_each([&](auto&) { ++contexts; });
   EXPECT_LE(contexts, kThreads + 1) << "contexts are reused";
 }
 

@@ -58,7 +58,7 @@ template <class C>
 struct Box {
   EarlyPlatform platform;
   Arena<C> arena;
-  typename C::Limit limit;
+  LimitOf<C> limit;
   MappingBudget<C> mappings;
   ColdBox<C> cold;
   std::unique_ptr<Context<C>> context = std::make_unique<Context<C>>();

@@ -265,7 +265,7 @@ TEST(ColdWarm, PagesThatAreBeingPurgedCannotBeBorrowed) {
   MeanwhilePlatform platform;
   Arena<Meanwhile> arena;
   arena.init(platform);
-  Meanwhile::Limit limit;
+  LimitOf<Meanwhile> limit;
   MappingBudget<Meanwhile> mappings;
   mappings.init(platform);
   ColdBox<Meanwhile> cold;
@@ -380,7 +380,7 @@ TEST(ColdRefusal, NoTableNoBox) {
   Arena<Small> arena;
   arena.init(platform);
   platform.fail_after(Call::kTable, 0);
-  Small::Limit limit;
+  LimitOf<Small> limit;
   MappingBudget<Small> mappings;
   mappings.init(platform);
   ColdBox<Small> cold;

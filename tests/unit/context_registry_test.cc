@@ -1,5 +1,5 @@
 // The registry: attach, park, adopt; what scavenging visits; when there is none left; fork.
-#include "front/context_registry.h"
+#include "heap/context_registry.h"
 
 #include <gtest/gtest.h>
 

@@ -110,7 +110,7 @@ class LargeCache : public testing::Test {
   void give(const void* p) { ASSERT_EQ(heap_.deallocate(ClientPtr(p)).fault, Fault::kNone); }
 
   FakePlatform platform_;
-  typename C::Limit limit_;
+  LimitOf<C> limit_;
   MappingBudget<C> budget_;
   large::LargeHeap<C> heap_;
 };

@@ -59,7 +59,7 @@ class LargeHeap : public testing::Test {
   }
 
   FakePlatform platform_;
-  typename C::Limit limit_;
+  LimitOf<C> limit_;
   MappingBudget<C> budget_;
   large::LargeHeap<C> heap_;
 };

@@ -33,9 +33,9 @@ class Audited : public ::testing::Test {
   }
   SoClass<Small>& cls() { return heap_.class_of(kSize); }
   SoPage<Small>& page() { return heap_.page_of(blocks_[10]); }
-  SoPage<Small>& partial_page() { return heap_.allocator->arena().page(cls().partial); }
+  SoPage<Small>& partial_page() { return heap_.allocator->boxes().arena.page(cls().partial); }
   Superslab& slab_of(const void* p) {
-    return heap_.allocator->cold().record_for_test(heap_.page_of(p).slab_ref);
+    return heap_.allocator->boxes().cold.record_for_test(heap_.page_of(p).slab_ref);
   }
   template <class Break>
   void expect_broken(const char* id, Break&& break_it) {
@@ -80,7 +80,7 @@ TEST_F(Audited, P5WhenALiveSlotIsForgotten) {
 }
 TEST_F(Audited, P6WhenAUnitDisagrees) {
   SoPage<Small>& page = heap_.page_of(wide_);
-  expect_broken("P6", [&] { ++heap_.allocator->arena().page(page.head + 1).reciprocal; });
+  expect_broken("P6", [&] { ++heap_.allocator->boxes().arena.page(page.head + 1).reciprocal; });
 }
 TEST_F(Audited, P6WhenAPageNamesAnotherBinsMagazine) {
   expect_broken("P6", [&] { page().magazine = &heap_.ctx->ultra.front[0]; });
@@ -230,9 +230,9 @@ TEST(PlainViews, PagesOfAClass) {
 
 TEST(PlainViews, SuperslabTotals) {
   laws::SlabTotals sum;
-  sum.add({laws::SlabTier::kHot, true, 3, 4, 0b0110, 0b0100, 0b1001}, 4096, 16384);
+  sum.add({Tier::kHot, true, 3, 4, 0b0110, 0b0100, 0b1001}, 4096, 16384);
   laws::SlabTotals due{16384, 2 * 4096, 4096, 1, {}};
-  due.by_tier[static_cast<std::size_t>(laws::SlabTier::kHot)] = 1;
+  due.by_tier[static_cast<std::size_t>(Tier::kHot)] = 1;
   EXPECT_EQ(laws::s4_totals_add_up(due, sum), kHolds);
   due.warm_bytes = 0;
   EXPECT_STREQ(laws::s4_totals_add_up(due, sum), "S4");
@@ -284,9 +284,9 @@ TEST(RealStructures, ChargesOfTheLimit) {
     Heap<Small> heap;
     heap.take(100);
     heap.take(10000);
-    heap.allocator->v1().allocate(bin_of<Small>(64));
+    heap.allocator->boxes().v1.allocate(bin_of<Small>(64));
     EXPECT_EQ(heap.audit(), kHolds);
-    heap.allocator->limit().charge(holder, 1);
+    heap.allocator->boxes().limit.charge(holder, 1);
     EXPECT_STREQ(heap.audit(), "A2");
   }
 }

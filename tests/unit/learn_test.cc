@@ -337,7 +337,7 @@ TEST(Learner, SeesNothingWhileItIsOff) {
   EXPECT_EQ(heap.c7(), kept) << "turned off, limits stay as they are";
 }
 
-// A context that ebbs gives everything back whatever the limits are: nothing to be learned.
+// A context in release mode gives everything back whatever the limits are: nothing to be learned.
 TEST(Learner, AProgramThatOnlyFreesIsNoChurn) {
   Heap<Full> heap(learning_policy());
   for (int round = 0; round < 5; ++round) {
@@ -386,8 +386,8 @@ TEST(Learner, LearnedWarmCapsReachTheColdBox) {
   for (int i = 0; i < 6000; ++i) blocks.push_back(heap.take(1024));
   for (void* const p : blocks) heap.give(p);
   heap.platform().advance_clock_ms(2 * ColdBox<Full>::kDecayPeriodMs);
-  age(heap.allocator->cold());
-  const std::size_t warm = heap.allocator->cold().totals().warm_bytes / Full::Sizes::kUnitBytes;
+  age(heap.allocator->boxes().cold);
+  const std::size_t warm = heap.allocator->boxes().cold.totals().warm_bytes / Full::Sizes::kUnitBytes;
   EXPECT_GT(warm, 16u);
   EXPECT_LE(warm, 64u);
 }

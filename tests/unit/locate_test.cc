@@ -1,5 +1,5 @@
 // What a pointer into the arena is: every address of pages in every state has the fault that the
-// definition in report/fault.h gives it.
+// definition in base/block_view.h gives it.
 #include "page/locate.h"
 
 #include <gtest/gtest.h>

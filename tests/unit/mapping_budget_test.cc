@@ -1,5 +1,5 @@
 // MappingBudget: how many guards it grants, what counts, and what it says, once.
-#include "cold/mapping_budget.h"
+#include "limits/mapping_budget.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // The memory limit by itself: what is charged and refused, to the byte, also by many threads.
-#include "base/memory_limit.h"
+#include "limits/memory_limit.h"
 
 #include <gtest/gtest.h>
 
@@ -18,8 +18,8 @@ TEST(MemoryLimit, WithoutOneNothingIsRefusedOrCrowded) {
   Limit limit;
   EXPECT_EQ(limit.get(), (LimitBytes{kNone, kNone}));
   EXPECT_TRUE(limit.charge(Holder::kPages, std::size_t{1} << 50));
-  EXPECT_FALSE(limit.crowded(Holder::kPages));
-  EXPECT_FALSE(limit.crowded(Holder::kPages, std::size_t{1} << 50));
+  EXPECT_FALSE(limit.over_soft(Holder::kPages));
+  EXPECT_FALSE(limit.over_soft(Holder::kPages, std::size_t{1} << 50));
   EXPECT_EQ(limit.held(), std::size_t{1} << 50);
 }
 
@@ -47,13 +47,13 @@ TEST(MemoryLimit, CrowdedIsAboveTheSoftOneNotAtIt) {
   Limit limit;
   limit.set({1000, kNone});
   ASSERT_TRUE(limit.charge(Holder::kPages, 1000));
-  EXPECT_FALSE(limit.crowded(Holder::kPages));
-  EXPECT_TRUE(limit.crowded(Holder::kPages, 1));
+  EXPECT_FALSE(limit.over_soft(Holder::kPages));
+  EXPECT_TRUE(limit.over_soft(Holder::kPages, 1));
   ASSERT_TRUE(limit.charge(Holder::kPages, 1));
-  EXPECT_TRUE(limit.crowded(Holder::kMappings));
+  EXPECT_TRUE(limit.over_soft(Holder::kMappings));
   limit.refund(Holder::kPages, 101);
-  EXPECT_FALSE(limit.crowded(Holder::kPages, 100));
-  EXPECT_TRUE(limit.crowded(Holder::kPages, 101));
+  EXPECT_FALSE(limit.over_soft(Holder::kPages, 100));
+  EXPECT_TRUE(limit.over_soft(Holder::kPages, 101));
 }
 
 TEST(MemoryLimit, SoftIsNeverAboveHard) {
@@ -73,7 +73,7 @@ TEST(MemoryLimit, LoweredBelowWhatIsHeldItRefusesUntilEnoughIsBack) {
   ASSERT_TRUE(limit.charge(Holder::kChunks, 1000));
   limit.set({kNone, 100});
   EXPECT_FALSE(limit.charge(Holder::kChunks, 0));
-  EXPECT_TRUE(limit.crowded(Holder::kChunks));
+  EXPECT_TRUE(limit.over_soft(Holder::kChunks));
   limit.refund(Holder::kChunks, 901);
   EXPECT_TRUE(limit.charge(Holder::kChunks, 1));
   EXPECT_FALSE(limit.charge(Holder::kChunks, 1));

@@ -31,11 +31,11 @@ class OptionedOf {
   void give(void* p) { heap_->deallocate(ctx_, p); }
   void trim() { heap_->trim(ctx_); }
   Allocator<C>& operator*() { return *heap_; }
-  std::size_t wanted() { return heap_->platform().advised(HugeAdvice::kUse); }
-  std::size_t unwanted() { return heap_->platform().advised(HugeAdvice::kAvoid); }
-  std::uint64_t calls(Call kind) { return heap_->platform().calls(kind); }
+  std::size_t wanted() { return heap_->boxes().platform.advised(HugeAdvice::kUse); }
+  std::size_t unwanted() { return heap_->boxes().platform.advised(HugeAdvice::kAvoid); }
+  std::uint64_t calls(Call kind) { return heap_->boxes().platform.calls(kind); }
   std::size_t advised_ahead() {
-    return std::min<std::size_t>((*heap_).arena().superslabs(), kSlabsAhead) *
+    return std::min<std::size_t>(heap_->boxes().arena.superslabs(), kSlabsAhead) *
            C::Sizes::kSuperslabBytes;
   }
   Survey survey() {
@@ -79,7 +79,7 @@ TEST(HugePageOptions, NeverIsSaidOfAllThatHoldsBlocks) {
   Optioned v1({HugePages::kNever, Prefault::kNo}, v1_alone());
   v1.take(1024);
   EXPECT_EQ(v1.unwanted(), v1::Layout<Small>::kChunkBytes);
-  EXPECT_EQ((*heap).platform().foreign_calls() + (*v1).platform().foreign_calls(), 0u);
+  EXPECT_EQ((*heap).boxes().platform.foreign_calls() + (*v1).boxes().platform.foreign_calls(), 0u);
 }
 
 TEST(HugePageOptions, MadviseAsksAndKeepsGuards) {
@@ -110,7 +110,7 @@ TEST(HugePageOptions, OnlyMappingsThatCanHoldOneAreAskedFor) {
   Optioned v1({HugePages::kAlways, Prefault::kNo}, v1_alone());
   v1.take(1024);
   EXPECT_EQ(v1.wanted(), 0u);
-  EXPECT_EQ((*heap).platform().foreign_calls(), 0u);
+  EXPECT_EQ((*heap).boxes().platform.foreign_calls(), 0u);
 }
 
 // Before the first superslab of a part of the arena is committed: each is then of one mapping with
@@ -157,7 +157,7 @@ TEST(PrefaultOption, PagesThatAreLentColdGetTheirMemory) {
   EXPECT_EQ(heap.calls(Call::kPrefault), 1u);
   blocks.push_back(heap.take(1024));
   EXPECT_EQ(heap.calls(Call::kPrefault), 2u);
-  EXPECT_EQ((*heap).platform().foreign_calls(), 0u);
+  EXPECT_EQ((*heap).boxes().platform.foreign_calls(), 0u);
   EXPECT_TRUE(FakePlatform::is_readable(blocks[0]));
 }
 
@@ -188,11 +188,11 @@ TEST(PrefaultOption, WarmPagesHaveTheirs) {
 
 TEST(PrefaultOption, ARefusalDoesNoHarm) {
   Optioned heap({HugePages::kSystem, Prefault::kYes});
-  (*heap).platform().fail_after(Call::kPrefault, 0);
+  (*heap).boxes().platform.fail_after(Call::kPrefault, 0);
   char* const p = static_cast<char*>(heap.take(1024));
   ASSERT_NE(p, nullptr);
   p[0] = p[1023] = 'x';
-  EXPECT_EQ((*heap).platform().failures(), 1u);
+  EXPECT_EQ((*heap).boxes().platform.failures(), 1u);
   heap.give(p);
   EXPECT_EQ(heap.survey().allocated(), 0u);
 }

@@ -47,7 +47,7 @@ Outcome run_with(const FaultPlan& plan) {
     if (!run.step(op)) break;
   }
   Outcome out;
-  auto& platform = run.real().platform();
+  auto& platform = run.real().boxes().platform;
   for (std::size_t k = 0; k < static_cast<std::size_t>(Call::kCount); ++k) {
     out.calls.push_back(platform.calls(static_cast<Call>(k)));
   }
@@ -111,6 +111,7 @@ TYPED_TEST(Faults, AnyCapOnMappings) {
 
 TEST(FaultsReachTheProgram, CommitRefusedIsServedByV1AndCounted) {
   Lockstep<SmallHardened> run({});
+  ASSERT_TRUE(run.step({OpKind::kCount, 0, 0, 0, 1}));
   ASSERT_TRUE(run.step({OpKind::kCommitFails, 0, 0, 0, 1}));
   ASSERT_TRUE(run.step({OpKind::kMalloc, 0, 0, 100, 0}));
   ASSERT_EQ(run.blocks().size(), 1u);
@@ -142,9 +143,9 @@ TEST(FaultsReachTheProgram, TheHardLimitIsRefusedByEveryHeapAndLiftedAgain) {
   ASSERT_TRUE(run.step({OpKind::kMalloc, 0, 0, 4000, 0}));
   ASSERT_TRUE(run.step({OpKind::kMalloc, 0, 0, 10000, 0}));
   EXPECT_EQ(run.blocks().size(), 1u);
-  EXPECT_EQ(run.real().limit().refusals(Holder::kPages), 1u);
-  EXPECT_EQ(run.real().limit().refusals(Holder::kChunks), 1u);
-  EXPECT_EQ(run.real().limit().refusals(Holder::kMappings), 1u);
+  EXPECT_EQ(run.real().boxes().limit.refusals(Holder::kPages), 1u);
+  EXPECT_EQ(run.real().boxes().limit.refusals(Holder::kChunks), 1u);
+  EXPECT_EQ(run.real().boxes().limit.refusals(Holder::kMappings), 1u);
   ASSERT_TRUE(run.step({OpKind::kMalloc, 0, 0, 100, 0}));
   EXPECT_EQ(run.blocks().size(), 2u) << "out of the page that is there";
   ASSERT_TRUE(run.step({OpKind::kLimit, 0, 0, 0, 0}));

@@ -107,7 +107,7 @@ TEST_F(Tampered, SystemPagesThatWereNotGivenBack) {
   expect_named("system pages given back of page");
 }
 TEST_F(Tampered, SystemPagesGivenBackBehindItsBack) {
-  run_.real().arena().page(static_cast<std::uint32_t>(page_->head)).purged.store_relaxed(1);
+  run_.real().boxes().arena.page(static_cast<std::uint32_t>(page_->head)).purged.store_relaxed(1);
   expect_named("system pages given back of page");
 }
 TEST_F(Tampered, Current) {
@@ -184,7 +184,7 @@ TEST_F(Tampered, Contents) {
 TEST_F(Tampered, LawOfTheRealStructure) {
   // A live slot written FREE behind everybody's back.
   const Block& block = run_.blocks().at(0);
-  auto& page = run_.real().arena().page(static_cast<std::uint32_t>(block.owned.page));
+  auto& page = run_.real().boxes().arena.page(static_cast<std::uint32_t>(block.owned.page));
   page.entries[block.owned.slot].store_relaxed(kEntryFree);
   EXPECT_NE(difference(), "");
 }
@@ -209,6 +209,7 @@ TEST(Regression, FreeSizedOfASmallSizeAtALargeAlignment) {
 // Pages that come back by drain, and those given back at thread exit, are counted as retired.
 TEST(Regression, RetiredPagesAreCountedHoweverTheyGo) {
   SmallRun run({});
+  ASSERT_TRUE(run.step({OpKind::kCount, 0, 0, 0, 1}));
   ASSERT_TRUE(run.step({OpKind::kMalloc, 0, 0, 4096, 0}));
   ASSERT_TRUE(run.step(kFreeByOther));
   ASSERT_TRUE(run.step({OpKind::kThreadExit, 0, 0, 0, 0}));

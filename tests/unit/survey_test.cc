@@ -1,6 +1,6 @@
 // The survey: every byte that the program holds, wherever its block is and on whichever path it
 // came and went; what is active, resident, mapped, retained and metadata besides.
-#include "front/survey.h"
+#include "inspect/survey.h"
 
 #include <gtest/gtest.h>
 
@@ -34,9 +34,9 @@ class Surveyed : public ::testing::Test {
     const std::size_t superslab =
         C::Sizes::kUnitsPerSuperslab * sizeof(SoPage<C>) +
         C::Sizes::kEntriesPerSuperslab * sizeof(typename SoPage<C>::Entry) + sizeof(Superslab);
-    return sizeof a + a.contexts().bytes_used() + a.policies().bytes_mapped() +
-           a.cold().totals().committed_bytes / kSuperslab * superslab +
-           a.v1().tally_locked().record_bytes + a.large().tally_locked().record_bytes;
+    return sizeof a + a.boxes().contexts.bytes_used() + a.boxes().policy.bytes_mapped() +
+           a.boxes().cold.totals().committed_bytes / kSuperslab * superslab +
+           a.boxes().v1.tally_locked().record_bytes + a.boxes().large.tally_locked().record_bytes;
   }
   Allocator<C>& allocator() { return *heap_.allocator; }
   std::size_t size_of(const void* p) { return allocator().locate(p).block_size; }
@@ -58,8 +58,8 @@ TYPED_TEST_SUITE(Surveyed, Configs);
 TYPED_TEST(Surveyed, OfAnUnusedHeap) {
   const Survey s = this->survey();
   EXPECT_EQ(s.allocated() + s.active() + s.mapped(), 0u);
-  EXPECT_EQ(s.retained, this->allocator().arena().bytes());
-  EXPECT_GE(this->allocator().contexts().bytes_used(), sizeof(Context<TypeParam>));
+  EXPECT_EQ(s.retained, this->allocator().boxes().arena.bytes());
+  EXPECT_GE(this->allocator().boxes().contexts.bytes_used(), sizeof(Context<TypeParam>));
   EXPECT_EQ(s.resident(), s.metadata);
 }
 
@@ -83,7 +83,7 @@ TYPED_TEST(Surveyed, BlocksInMagazinesAreNotAllocated) {
   EXPECT_EQ(s.small_active + s.small_idle + s.small_resident, 0u);
   EXPECT_EQ(s.small_mapped, idle.small_mapped);
   EXPECT_EQ(s.small_mapped % this->kSuperslab, 0u);
-  EXPECT_EQ(s.retained + s.small_mapped, this->allocator().arena().bytes());
+  EXPECT_EQ(s.retained + s.small_mapped, this->allocator().boxes().arena.bytes());
   EXPECT_GT(s.metadata, s.small_mapped / this->kUnit * sizeof(SoPage<TypeParam>));
 }
 
@@ -111,7 +111,7 @@ TYPED_TEST(Surveyed, RetiredPagesAreIdle) {
   std::vector<void*> blocks;
   for (int i = 0; i < 2000; ++i) blocks.push_back(this->heap_.take(1024));
   for (void* const p : blocks) this->heap_.give(p);
-  const ColdTotals totals = this->allocator().cold().totals();
+  const ColdTotals totals = this->allocator().boxes().cold.totals();
   ASSERT_GT(totals.warm_bytes, 0u);
   const Survey s = this->survey();
   EXPECT_EQ(s.small_idle, totals.warm_bytes);
@@ -240,10 +240,10 @@ TYPED_TEST(Surveyed, StuckLargeBlocks) {
   void* const kept = this->heap_.take(this->kLarge);
   void* const p = this->heap_.take(2 * this->kLarge);
   const Survey before = this->survey();
-  this->allocator().platform().fail_after(Call::kUnmap, 0);
+  this->allocator().boxes().platform.fail_after(Call::kUnmap, 0);
   this->heap_.give(p);
   this->allocator().trim(this->heap_.ctx);
-  ASSERT_EQ(this->allocator().large().stuck_blocks(), 1u);
+  ASSERT_EQ(this->allocator().boxes().large.stuck_blocks(), 1u);
   Survey s = this->survey();
   EXPECT_EQ(s.large_blocks, 1u);
   EXPECT_EQ(s.large_allocated, this->size_of(kept));
@@ -259,9 +259,9 @@ TYPED_TEST(Surveyed, StuckLargeBlocks) {
   EXPECT_EQ(s.large_mapped, before.large_mapped);
   this->heap_.give(again);
   this->allocator().trim(this->heap_.ctx);
-  this->allocator().platform().stop_failing();
+  this->allocator().boxes().platform.stop_failing();
   this->allocator().trim(this->heap_.ctx);
-  EXPECT_EQ(this->allocator().large().stuck_blocks(), 0u);
+  EXPECT_EQ(this->allocator().boxes().large.stuck_blocks(), 0u);
   EXPECT_LT(this->survey().large_mapped, before.large_mapped);
 }
 
@@ -278,20 +278,20 @@ TYPED_TEST(Surveyed, WithoutPatienceALockIsEnough) {
     return Surveyor<TypeParam>(this->allocator()).run(Patience::kNone, s);
   };
   EXPECT_TRUE(hurried());
-  this->allocator().cold().lock();
+  this->allocator().boxes().cold.lock();
   EXPECT_FALSE(hurried());
-  this->allocator().cold().unlock();
-  this->allocator().v1().lock();
+  this->allocator().boxes().cold.unlock();
+  this->allocator().boxes().v1.lock();
   EXPECT_FALSE(hurried());
-  this->allocator().v1().unlock();
-  this->allocator().large().lock();
+  this->allocator().boxes().v1.unlock();
+  this->allocator().boxes().large.lock();
   EXPECT_FALSE(hurried());
-  this->allocator().large().unlock();
+  this->allocator().boxes().large.unlock();
   EXPECT_TRUE(hurried());
 }
 
 // Lent and resident, but nobody's: a context keeps some for its next block. In small geometry it
-// ebbs before.
+// enters release mode before.
 using SurveyedFull = Surveyed<Full>;
 TEST_F(SurveyedFull, PagesWithoutABlockAreNotActive) {
   const BinInfo& info = Full::Sizes::info(bin_of<Full>(1024));
@@ -302,7 +302,7 @@ TEST_F(SurveyedFull, PagesWithoutABlockAreNotActive) {
     blocks.pop_back();
   }
   std::size_t with_block = 0, without = 0;
-  allocator().cold().for_each_lent_page([&](const SoPage<Full>& page) {
+  allocator().boxes().cold.for_each_lent_page([&](const SoPage<Full>& page) {
     const auto is_out = [](const auto& entry) {
       return state_of_entry(entry.load_relaxed()) != SlotState::kFree;
     };
@@ -320,20 +320,20 @@ TEST(SurveyedPatiently, WaitsForEveryLock) {
     Survey s;
     Surveyor<Watched>(*allocator).run(Patience::kWaits, s);
   };
-  allocator->cold().lock();
-  EXPECT_TRUE(waits(survey, [&] { allocator->cold().unlock(); }));
-  allocator->v1().lock();
-  EXPECT_TRUE(waits(survey, [&] { allocator->v1().unlock(); }));
-  allocator->large().lock();
-  EXPECT_TRUE(waits(survey, [&] { allocator->large().unlock(); }));
+  allocator->boxes().cold.lock();
+  EXPECT_TRUE(waits(survey, [&] { allocator->boxes().cold.unlock(); }));
+  allocator->boxes().v1.lock();
+  EXPECT_TRUE(waits(survey, [&] { allocator->boxes().v1.unlock(); }));
+  allocator->boxes().large.lock();
+  EXPECT_TRUE(waits(survey, [&] { allocator->boxes().large.unlock(); }));
 }
 
 // No address space for the arena: v1 and large serve alone.
 TEST(SurveyedWithoutArena, HoldsItsBlocks) {
   auto allocator = std::make_unique<Allocator<Small>>();
-  allocator->platform().fail_after(Call::kReserve, 0);
+  allocator->boxes().platform.fail_after(Call::kReserve, 0);
   allocator->init(default_policy());
-  allocator->platform().stop_failing();
+  allocator->boxes().platform.stop_failing();
   void* const p = allocator->allocate_slow(nullptr, 1000);
   ASSERT_NE(p, nullptr);
   Survey s;

@@ -74,7 +74,7 @@ template <class C>
 struct Boxes {
   FakePlatform platform;
   Arena<C> arena;
-  typename C::Limit limit;
+  LimitOf<C> limit;
   MappingBudget<C> mappings;
   ColdBox<C> cold;
   std::unique_ptr<Context<C>> context = std::make_unique<Context<C>>();
@@ -101,9 +101,9 @@ struct Heap {
   }
   void* take(std::size_t n) { return allocator->allocate(ctx, n); }
   void give(void* p) { allocator->deallocate(ctx, p); }
-  FakePlatform& platform() { return allocator->platform(); }
+  FakePlatform& platform() { return allocator->boxes().platform; }
   SoPage<C>& page_of(const void* p) {
-    return allocator->arena().head_of(*allocator->arena().so_page_of(ClientPtr(p)));
+    return allocator->boxes().arena.head_of(*allocator->boxes().arena.so_page_of(ClientPtr(p)));
   }
   std::uint32_t slot_of(const void* p) {
     return static_cast<std::uint32_t>(

@@ -33,7 +33,7 @@ class V1Chunk : public testing::Test {
   ~V1Chunk() override { EXPECT_EQ(platform_.foreign_calls(), 0u); }
 
   FakePlatform platform_;
-  typename C::Limit limit_;
+  LimitOf<C> limit_;
   MappingBudget<C> budget_;
   v1::ChunkMap<C> map_;
 };

@@ -56,7 +56,7 @@ class V1Churn : public testing::Test {
   Fault give(const Block& b) { return heap_.deallocate(ClientPtr(b.p)).fault; }
 
   FakePlatform platform_;
-  typename C::Limit limit_;
+  LimitOf<C> limit_;
   MappingBudget<C> budget_;
   v1::V1Heap<C> heap_;
 };

@@ -49,7 +49,7 @@ class V1Heap : public testing::Test {
   Fault ask(const void* p) { return heap_.locate(ClientPtr(p)).fault; }
 
   FakePlatform platform_;
-  typename C::Limit limit_;
+  LimitOf<C> limit_;
   MappingBudget<C> budget_;
   v1::V1Heap<C> heap_;
 };

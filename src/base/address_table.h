@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "pal/platform.h"
 
 namespace hakmem {
 

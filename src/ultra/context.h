@@ -20,6 +20,14 @@ enum class ContextState : std::uint8_t {
   kOrphaned,  // its thread was lost in a fork, in the hot path at most: it will be parked
 };
 
+// The program has been freeing, and only freeing, for a while: then the context keeps nothing, and
+// every call takes the slow path (heap/maintenance.h).
+struct ReleaseMode {
+  std::uint16_t allocations_left = 0;  // not 0: it is on, for so many more slow allocations
+  std::size_t freed_bytes = 0;         // flushed, or others' freed, since the last refill
+  std::size_t thinned_bytes = 0;       // given to pages while it is on, since these were looked at
+};
+
 template <class C>
 struct Context {
   UltraCache<C> ultra{};  // first: the hot path finds magazines at constant offsets
@@ -36,12 +44,10 @@ struct Context {
   // Under its own lock, as all that follows but for atomics. It is held on each slow path of the
   // thread, and by whoever works on the context in its stead. What the hot path touches, `ultra`,
   // is the thread's alone all the same.
-  bool attended = false;          // it will be visited once it is idle
-  bool lost = false;              // its thread was lost in a fork, and nobody has cleaned up yet
-  std::uint16_t ebb_left = 0;     // not 0: ebbing, for so many more slow allocations
-  std::size_t ebb_bytes = 0;      // flushed, or others' freed, since the last refill
-  std::size_t thinned_bytes = 0;  // given to pages while it ebbs, since these were looked at
-  void* fresh_block = nullptr;    // of the last refill, if it was on fresh memory (so_page.h)
+  bool attended = false;  // it will be visited once it is idle
+  bool lost = false;      // its thread was lost in a fork, and nobody has cleaned up yet
+  ReleaseMode release{};
+  void* fresh_block = nullptr;  // of the last refill, if it was on fresh memory (so_page.h)
   // For the child of a fork: the block whose slot its thread claims and has not put away yet, and
   // the page that it is posting a free to.
   typename C::World::template atomic<void*> claiming{nullptr};
@@ -55,12 +61,9 @@ struct Context {
   typename C::World::template atomic<Context*> next_called{nullptr};
   alignas(64) ContextStats<C> stats{};
 
-  // The program has been freeing, and only freeing, for a while (allocator_cold.h).
-  bool ebbing() const noexcept { return ebb_left != 0; }
+  bool releasing() const noexcept { return release.allocations_left != 0; }
   bool learning() const noexcept { return policy != nullptr && policy->learn; }
-  bool counting() const noexcept {
-    return C::kCountHotPath || (policy != nullptr && policy->count);
-  }
+  bool counting() const noexcept { return policy != nullptr && policy->count; }
 };
 
 }  // namespace hakmem

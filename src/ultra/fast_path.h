@@ -1,9 +1,9 @@
 // The hot path: magazine pop and push, straight-line. Every miss, whatever its reason, is one tail
 // call to a slow function that is complete by itself.
 //
-//   allocate_fast: size -> bin -> pop              miss: magazine empty or closed, large, no context
-//   stays_in_place_fast: page_of -> exact slot boundary, LIVE? -> large enough, and used by half
-//   deallocate_fast: page_of -> mine? -> exact slot boundary, LIVE? -> push
+//   allocate_fast: size -> bin -> pop              miss: magazine empty or closed, large, no
+//   context stays_in_place_fast: page_of -> exact slot boundary, LIVE? -> large enough, and used by
+//   half deallocate_fast: page_of -> mine? -> exact slot boundary, LIVE? -> push
 //                                                  miss: not ours, other owner, full, closed, fault
 //   usable_fast: page_of -> lent? -> exact slot boundary, LIVE? -> the page's block size
 //
@@ -13,8 +13,8 @@
 
 #include "base/atomic.h"
 #include "base/attributes.h"
-#include "front/context.h"
 #include "page/arena.h"
+#include "ultra/context.h"
 
 namespace hakmem {
 
@@ -36,22 +36,8 @@ HAKMEM_ALWAYS_INLINE void* allocate_within(const Reach& reach, Context<C>* ctx, 
     return slow();
   }
   Magazine<C>& magazine = *found;
-  MagazinePlace<C>* const top = magazine.top;
-  if (HAKMEM_UNLIKELY(top == magazine.base)) return slow();
-  magazine.top = top - 1;
-  if constexpr (C::kMitigations.check_frees) {
-    top[-1].entry->store_relaxed(kEntryLive);  // relaxed: the owner's until the program has it
-  }
-  if constexpr (C::kCountHotPath) {
-    auto& stats = ctx->stats.by_class[class_of_size(n)];
-    stats.alloc_calls.add();
-    if (ctx->policy->classes[class_of_size(n)].v3) {  // else C6 of v1 out of the front cache
-      stats.route_hits.add();
-      stats.alloc_current_hit.add();
-      stats.alloc_ultra_hit.add();
-    }
-  }
-  void* const block = top[-1].block;
+  if (HAKMEM_UNLIKELY(magazine.empty())) return slow();
+  void* const block = magazine.pop();
   if (block == nullptr) __builtin_unreachable();  // so that a caller's test for it costs nothing
   return block;
 }
@@ -84,26 +70,15 @@ HAKMEM_ALWAYS_INLINE void deallocate_within(const Arena<C>& arena, Context<C>* c
   // relaxed: only this context can make itself the owner, or stop being it
   if (HAKMEM_UNLIKELY(page->owner.load_relaxed() != ctx)) return slow();
   Magazine<C>& magazine = *page->magazine;
-  MagazinePlace<C>* const top = magazine.top;
+  typename SoPage<C>::Entry* entry = nullptr;
   if constexpr (C::kMitigations.check_frees) {
     const Quotient q = divide(ClientPtr(p).address() - page->base, page->reciprocal);
     if (HAKMEM_UNLIKELY(q.fraction >= page->reciprocal)) return slow();
-    auto* const entry = page->entries + q.value;
+    entry = page->entries + q.value;
     if (HAKMEM_UNLIKELY(entry->load_relaxed() != kEntryLive)) return slow();
-    if (HAKMEM_UNLIKELY(top == magazine.limit)) return slow();
-    entry->store_relaxed(kEntryCached);  // relaxed: the owner's again
-    *top = {p, entry};
-  } else {
-    if (HAKMEM_UNLIKELY(top == magazine.limit)) return slow();
-    *top = {p};
   }
-  in_program_order();  // a fork's child finds no place that was not filled
-  magazine.top = top + 1;
-  if constexpr (C::kCountHotPath) {
-    auto& stats = ctx->stats.by_class[page->class_idx];
-    stats.free_calls.add();
-    stats.free_current.add();
-  }
+  if (HAKMEM_UNLIKELY(magazine.full())) return slow();
+  magazine.push(p, entry);
 }
 
 template <class C, class Slow>

@@ -15,7 +15,7 @@
 #include <cstddef>
 
 #include "base/attributes.h"
-#include "front/allocator.h"
+#include "heap/allocator.h"
 
 namespace hakmem {
 
@@ -55,18 +55,18 @@ class Surveyor {
   // False, and nothing told, when it had to wait and may not.
   bool run(Patience patience, Survey& found) noexcept {
     Survey s;
-    bool told = locked(a_.v1(), patience, [&] { add_v1(s, a_.v1().tally_locked()); }) &&
-                locked(a_.large(), patience, [&] { add_large(s, a_.large().tally_locked()); });
-    s.retained = a_.arena().bytes();
-    bool more = a_.arena().exists();
+    bool told = locked(a_.boxes().v1, patience, [&] { add_v1(s, a_.boxes().v1.tally_locked()); }) &&
+                locked(a_.boxes().large, patience, [&] { add_large(s, a_.boxes().large.tally_locked()); });
+    s.retained = a_.boxes().arena.bytes();
+    bool more = a_.boxes().arena.exists();
     for (std::uint32_t i = 0; told && more; ++i) {
-      told = locked(a_.cold(), patience, [&]() HAKMEM_UNCHECKED {
-        more = i < a_.cold().superslabs_used_locked();
+      told = locked(a_.boxes().cold, patience, [&]() HAKMEM_UNCHECKED {
+        more = i < a_.boxes().cold.superslabs_used_locked();
         if (more) add_superslab(s, SlabIndex(i));
       });
     }
     if (!told) return false;
-    s.metadata += sizeof(Allocator<C>) + a_.contexts().bytes_used() + a_.policies().bytes_mapped();
+    s.metadata += sizeof(Allocator<C>) + a_.boxes().contexts.bytes_used() + a_.boxes().policy.bytes_mapped();
     if constexpr (!C::kMitigations.check_frees) leave_out_magazines(s);
     found = s;
     return true;
@@ -89,7 +89,7 @@ class Surveyor {
   }
 
   void add_superslab(Survey& s, SlabIndex i) noexcept HAKMEM_UNCHECKED {
-    const Superslab& slab = a_.cold().superslab_locked(i);
+    const Superslab& slab = a_.boxes().cold.superslab_locked(i);
     if (slab.tier == Tier::kUnused) return;  // the system has not given it yet
     const BinInfo& info = Sizes::info(BinIndex(slab.bin));
     const std::size_t page_bytes = std::size_t{1} << info.page_shift;
@@ -102,10 +102,10 @@ class Surveyor {
     s.metadata += kRecordsPerSuperslab;
     s.small_idle += pages(slab.warm_pages);
     // A huge page may back free neighbours of a page that is out.
-    s.small_resident += a_.cold().options().asks_for_huge()
+    s.small_resident += a_.boxes().cold.options().asks_for_huge()
                             ? Sizes::kSuperslabBytes
                             : pages((all & ~slab.free_pages) | slab.warm_pages);
-    a_.cold().for_each_lent_page_locked(i, [&](const auto* entries, std::size_t purged) {
+    a_.boxes().cold.for_each_lent_page_locked(i, [&](const auto* entries, std::size_t purged) {
       s.small_resident -= purged;
       add_page(s, info, entries, purged);
     });
@@ -143,7 +143,7 @@ class Surveyor {
   // magazine's two ends tell how many it holds.
   void leave_out_magazines(Survey& s) noexcept {
     std::size_t cached = 0;
-    a_.contexts().for_each([&](Context<C>& ctx) {
+    a_.boxes().contexts.for_each([&](Context<C>& ctx) {
       for (std::size_t b = 0; b < Sizes::kBins; ++b) {
         const std::size_t block_size =
             Sizes::info(BinIndex(static_cast<std::uint8_t>(b))).block_size;

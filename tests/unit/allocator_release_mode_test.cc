@@ -5,14 +5,14 @@
 #include <random>
 #include <vector>
 
-#include "front/survey.h"
+#include "inspect/survey.h"
 #include "test_heap.h"
 
 namespace hakmem::test {
 namespace {
 
 template <class C>
-class EbbTest : public ::testing::Test {
+class ReleaseMode : public ::testing::Test {
  public:
   // Blocks of several sizes, many pages of each, in an order that leaves pages nearly empty.
   std::vector<void*> take_many() {
@@ -26,8 +26,8 @@ class EbbTest : public ::testing::Test {
     std::shuffle(blocks.begin(), blocks.end(), random);
     return blocks;
   }
-  std::size_t lent() { return heap.allocator->cold().totals().lent_bytes; }
-  std::size_t warm() { return heap.allocator->cold().totals().warm_bytes; }
+  std::size_t lent() { return heap.allocator->boxes().cold.totals().lent_bytes; }
+  std::size_t warm() { return heap.allocator->boxes().cold.totals().warm_bytes; }
   std::size_t cached() {
     std::size_t blocks = 0;
     for (std::size_t b = 0; b < C::Sizes::kBins; ++b) {
@@ -40,20 +40,20 @@ class EbbTest : public ::testing::Test {
 };
 
 using Configs = ::testing::Types<Full, FullPerf>;
-TYPED_TEST_SUITE(EbbTest, Configs);
+TYPED_TEST_SUITE(ReleaseMode, Configs);
 
-TYPED_TEST(EbbTest, AfterAFreeingPhaseNoPageStaysLent) {
+TYPED_TEST(ReleaseMode, AfterAFreeingPhaseNoPageStaysLent) {
   const std::vector<void*> blocks = this->take_many();
   ASSERT_FALSE(blocks.empty());
   ASSERT_GT(this->lent(), std::size_t{16} << 20);
   for (void* const p : blocks) this->heap.give(p);
-  EXPECT_TRUE(this->heap.ctx->ebbing());
+  EXPECT_TRUE(this->heap.ctx->releasing());
   EXPECT_EQ(this->cached(), 0u);
   EXPECT_EQ(this->lent(), 0u);
   EXPECT_EQ(this->heap.audit(), nullptr);
 }
 
-TYPED_TEST(EbbTest, OneAllocationAfterTheDecayTimeGivesTheMemoryBack) {
+TYPED_TEST(ReleaseMode, OneAllocationAfterTheDecayTimeGivesTheMemoryBack) {
   for (void* const p : this->take_many()) this->heap.give(p);
   const std::size_t before = this->warm();
   this->heap.platform().advance_clock_ms(2 * ColdBox<TypeParam>::kDecayPeriodMs);
@@ -68,10 +68,10 @@ TYPED_TEST(EbbTest, OneAllocationAfterTheDecayTimeGivesTheMemoryBack) {
   this->heap.give(p);
 }
 
-TYPED_TEST(EbbTest, AlsoOneThatBorrowsNoPage) {
+TYPED_TEST(ReleaseMode, AlsoOneThatBorrowsNoPage) {
   void* const kept = this->heap.take(64);
   for (void* const p : this->take_many()) this->heap.give(p);
-  ASSERT_TRUE(this->heap.ctx->ebbing());
+  ASSERT_TRUE(this->heap.ctx->releasing());
   const std::size_t warm = this->warm(), lent = this->lent();
   this->heap.platform().advance_clock_ms(2 * ColdBox<TypeParam>::kDecayPeriodMs);
   void* const p = this->heap.take(64);
@@ -80,74 +80,74 @@ TYPED_TEST(EbbTest, AlsoOneThatBorrowsNoPage) {
   EXPECT_LT(this->warm(), warm / 2);
 }
 
-TYPED_TEST(EbbTest, AlsoOneOfV1) {
+TYPED_TEST(ReleaseMode, AlsoOneOfV1) {
   PolicySnapshot policy = default_policy();
   policy.classes[6].v3 = false;
   this->heap.allocator->publish_policy(this->heap.ctx, policy);
   for (void* const p : this->take_many()) this->heap.give(p);
-  ASSERT_TRUE(this->heap.ctx->ebbing());
+  ASSERT_TRUE(this->heap.ctx->releasing());
   const std::size_t warm = this->warm();
   this->heap.platform().advance_clock_ms(2 * ColdBox<TypeParam>::kDecayPeriodMs);
   this->heap.give(this->heap.take(512));
   EXPECT_LT(this->warm(), warm / 2);
 }
 
-TYPED_TEST(EbbTest, LargeBlocksThatWereCachedGoBackToo) {
+TYPED_TEST(ReleaseMode, LargeBlocksThatWereCachedGoBackToo) {
   void* const kept = this->heap.take(64);
   void* const large = this->heap.take(TypeParam::Geometry::kBlockMax + 1);
   for (void* const p : this->take_many()) this->heap.give(p);
   this->heap.give(large);
-  ASSERT_TRUE(this->heap.ctx->ebbing());
-  EXPECT_GT(this->heap.allocator->large().tally_locked().cached_bytes, 0u);
+  ASSERT_TRUE(this->heap.ctx->releasing());
+  EXPECT_GT(this->heap.allocator->boxes().large.tally_locked().cached_bytes, 0u);
   this->heap.platform().advance_clock_ms(60000);
   this->heap.give(this->heap.take(64));
-  EXPECT_EQ(this->heap.allocator->large().tally_locked().cached_bytes, 0u);
+  EXPECT_EQ(this->heap.allocator->boxes().large.tally_locked().cached_bytes, 0u);
   this->heap.give(kept);
 }
 
-TYPED_TEST(EbbTest, AllocatingEndsIt) {
+TYPED_TEST(ReleaseMode, AllocatingEndsIt) {
   for (void* const p : this->take_many()) this->heap.give(p);
   std::vector<void*> few;
-  for (int i = 0; i < TypeParam::Geometry::kEbbAllocations; ++i) {
-    EXPECT_TRUE(this->heap.ctx->ebbing());
+  for (int i = 0; i < TypeParam::Geometry::kReleaseModeAllocations; ++i) {
+    EXPECT_TRUE(this->heap.ctx->releasing());
     few.push_back(this->heap.take(64));
   }
-  EXPECT_FALSE(this->heap.ctx->ebbing());
+  EXPECT_FALSE(this->heap.ctx->releasing());
   for (void* const p : few) this->heap.give(p);
   EXPECT_GE(this->cached(), few.size());
   EXPECT_EQ(this->heap.class_of(64).max_partial, default_policy().classes[3].max_partial);
 }
 
-TYPED_TEST(EbbTest, WhatWasHiddenBeforeIsHiddenAfter) {
+TYPED_TEST(ReleaseMode, WhatWasHiddenBeforeIsHiddenAfter) {
   PolicySnapshot policy = default_policy();
   policy.every_call_slow = true;
   this->heap.allocator->publish_policy(this->heap.ctx, policy);
   for (void* const p : this->take_many()) this->heap.give(p);
-  ASSERT_TRUE(this->heap.ctx->ebbing());
-  while (this->heap.ctx->ebbing()) this->heap.give(this->heap.take(64));
+  ASSERT_TRUE(this->heap.ctx->releasing());
+  while (this->heap.ctx->releasing()) this->heap.give(this->heap.take(64));
   this->heap.give(this->heap.take(64));
   const std::size_t bin = bin_of<TypeParam>(64).value();
   EXPECT_EQ(this->heap.ctx->ultra.front[bin].size(), 0u);
   EXPECT_GT(this->heap.ctx->ultra.hidden[bin].size(), 0u);
 }
 
-TYPED_TEST(EbbTest, BeginsWithoutEmptyPages) {
+TYPED_TEST(ReleaseMode, BeginsWithoutEmptyPages) {
   std::vector<void*> blocks;
   for (int i = 0; i < 20000; ++i) blocks.push_back(this->heap.take(1024));
-  for (std::size_t i = 0; i < blocks.size() && !this->heap.ctx->ebbing(); ++i) {
+  for (std::size_t i = 0; i < blocks.size() && !this->heap.ctx->releasing(); ++i) {
     this->heap.give(blocks[i]);  // in order: whole pages become empty, and some are kept
   }
-  ASSERT_TRUE(this->heap.ctx->ebbing());
+  ASSERT_TRUE(this->heap.ctx->releasing());
   const SoClass<TypeParam>& cls = this->heap.class_of(1024);
   for (std::uint32_t u = cls.partial; u != SoPage<TypeParam>::kNoPage;) {
-    const SoPage<TypeParam>& page = this->heap.allocator->arena().page(u);
+    const SoPage<TypeParam>& page = this->heap.allocator->boxes().arena.page(u);
     EXPECT_NE(page.used, 0);
     u = page.next;
   }
 }
 
 // HAKMEM_TINY_C6_HOT is no reason to keep blocks either.
-TYPED_TEST(EbbTest, NothingOfV1IsCached) {
+TYPED_TEST(ReleaseMode, NothingOfV1IsCached) {
   PolicySnapshot policy = default_policy();
   policy.classes[6].v3 = false;
   policy.c6_hot = true;
@@ -155,18 +155,18 @@ TYPED_TEST(EbbTest, NothingOfV1IsCached) {
   void* const of_v1 = this->heap.take(512);
   ASSERT_STREQ(this->heap.allocator->locate(of_v1).heap, "v1");
   for (void* const p : this->take_many()) this->heap.give(p);
-  ASSERT_TRUE(this->heap.ctx->ebbing());
+  ASSERT_TRUE(this->heap.ctx->releasing());
   this->heap.give(of_v1);
   EXPECT_EQ(this->heap.magazine_of(512).size(), 0u);
 }
 
-TYPED_TEST(EbbTest, APhaseOfBothDoesNotEbb) {
+TYPED_TEST(ReleaseMode, APhaseOfBothDoesNotEnterIt) {
   const std::vector<void*> blocks = this->take_many();
   std::vector<void*> kept;
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     this->heap.give(blocks[i]);
     if (i % 32 == 0) kept.push_back(this->heap.take(4096));
-    ASSERT_FALSE(this->heap.ctx->ebbing()) << i;
+    ASSERT_FALSE(this->heap.ctx->releasing()) << i;
   }
   for (void* const p : kept) this->heap.give(p);
 }
@@ -182,7 +182,7 @@ struct Idle : Heap<Full> {
     for (void*& p : blocks) p = take(kSize);
     return blocks;
   }
-  std::size_t warm() { return allocator->cold().totals().warm_bytes; }
+  std::size_t warm() { return allocator->boxes().cold.totals().warm_bytes; }
   std::size_t resident() {
     Survey survey;
     Surveyor<Full>(*allocator).run(Patience::kWaits, survey);
@@ -225,7 +225,7 @@ TEST(IdleMemory, IsNotPurgedAgainAndAgain) {
   }
   EXPECT_GE(heap.warm(), 4 * Idle::kIdle) << "whole pages: a little more than the blocks";
   // Only of pages that have lost a part of their blocks, each time so much was freed.
-  const std::size_t looks = 4 * Idle::kIdle / ProductionGeometry::kEbbBytes;
+  const std::size_t looks = 4 * Idle::kIdle / ProductionGeometry::kReleaseModeBytes;
   EXPECT_LE(heap.platform().calls(Call::kPurge) - before, 4 * looks);
 }
 

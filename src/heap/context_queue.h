@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-#include "front/context.h"
+#include "ultra/context.h"
 
 namespace hakmem {
 

@@ -3,7 +3,7 @@
 
 #include "base/atomic.h"
 #include "config/config.h"
-#include "front/allocator.h"
+#include "heap/allocator.h"
 #include "pal/linux.h"
 
 namespace hakmem {
@@ -14,8 +14,8 @@ inline constexpr Mitigations kFlavourMitigations = kPerfMitigations;
 inline constexpr Mitigations kFlavourMitigations = kHardenedMitigations;
 #endif
 
-struct ProductionConfig
-    : Config<ProductionGeometry, LinuxPlatform, StdWorld, kFlavourMitigations> {};
+struct ProductionConfig : Config<ProductionGeometry, LinuxPlatform, StdWorld, kFlavourMitigations> {
+};
 
 using ProductionAllocator = Allocator<ProductionConfig>;
 using ProductionContext = Context<ProductionConfig>;

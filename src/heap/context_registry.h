@@ -10,10 +10,10 @@
 #include <new>
 
 #include "base/bits.h"
-#include "front/context.h"
-#include "front/context_queue.h"
+#include "heap/context_queue.h"
 #include "pal/growing_table.h"
 #include "pal/lock.h"
+#include "ultra/context.h"
 
 namespace hakmem {
 

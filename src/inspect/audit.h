@@ -7,8 +7,8 @@
 #include <array>
 #include <cstdint>
 
-#include "front/allocator.h"
-#include "front/survey.h"
+#include "heap/allocator.h"
+#include "inspect/survey.h"
 #include "laws/heap_laws.h"
 #include "laws/hot_laws.h"
 #include "laws/learn_laws.h"
@@ -31,15 +31,15 @@ class Auditor {
   // The id of the first broken law, nullptr when all hold.
   Broken run() noexcept {
     Broken broken = laws::a2_what_is_held_is_charged(charges());
-    if (broken == laws::kHolds && a_.arena().exists()) broken = v3();
+    if (broken == laws::kHolds && a_.boxes().arena.exists()) broken = v3();
     return broken != laws::kHolds ? broken : memory();
   }
 
   // Calls visit(page) for each lent page until it returns a broken law.
   template <class Visit>
   Broken each_lent_page(Visit&& visit) noexcept {
-    for (std::uint32_t i = 0; i < a_.cold().superslabs_used(); ++i) {
-      const Superslab& slab = a_.cold().record_for_test(SlabIndex(i));
+    for (std::uint32_t i = 0; i < a_.boxes().cold.superslabs_used(); ++i) {
+      const Superslab& slab = a_.boxes().cold.record_for_test(SlabIndex(i));
       for (std::uint32_t k = 0; k < slab.pages; ++k) {
         if (((slab.free_pages >> k) & 1) != 0) continue;
         const Broken broken = visit(head(i, k));
@@ -71,17 +71,17 @@ class Auditor {
     return 1u << (Sizes::kBinTable[bin].page_shift - C::Geometry::kUnitShift);
   }
   Page& head(std::uint32_t slab, std::uint32_t k) noexcept {
-    const std::uint32_t bin = a_.cold().record_for_test(SlabIndex(slab)).bin;
-    return a_.arena().page(a_.arena().first_unit(SlabIndex(slab)) + k * units_per_page(bin));
+    const std::uint32_t bin = a_.boxes().cold.record_for_test(SlabIndex(slab)).bin;
+    return a_.boxes().arena.page(a_.boxes().arena.first_unit(SlabIndex(slab)) + k * units_per_page(bin));
   }
 
   laws::ChargesView charges() noexcept {
-    const auto& limit = a_.limit();
-    const ColdTotals pages = a_.arena().exists() ? a_.cold().totals() : ColdTotals{};
+    const auto& limit = a_.boxes().limit;
+    const ColdTotals pages = a_.boxes().arena.exists() ? a_.boxes().cold.totals() : ColdTotals{};
     return {
         {limit.held_by(Holder::kPages), limit.held_by(Holder::kChunks),
          limit.held_by(Holder::kMappings)},
-        {pages.lent_bytes + pages.warm_bytes, a_.v1().bytes_charged(), a_.large().bytes_charged()},
+        {pages.lent_bytes + pages.warm_bytes, a_.boxes().v1.bytes_charged(), a_.boxes().large.bytes_charged()},
         limit.held()};
   }
 
@@ -99,9 +99,9 @@ class Auditor {
   // ---- superslabs
 
   laws::SlabView slab_view(std::uint32_t i) noexcept {
-    if (i >= a_.cold().superslabs_used()) return {};
-    const Superslab& record = a_.cold().record_for_test(SlabIndex(i));
-    laws::SlabView view{static_cast<laws::SlabTier>(record.tier),
+    if (i >= a_.boxes().cold.superslabs_used()) return {};
+    const Superslab& record = a_.boxes().cold.record_for_test(SlabIndex(i));
+    laws::SlabView view{record.tier,
                         record.listed,
                         record.bin,
                         record.pages,
@@ -118,7 +118,7 @@ class Auditor {
 
   Broken slabs() noexcept {
     laws::SlabTotals found;
-    for (std::uint32_t i = 0; i < a_.cold().superslabs_used(); ++i) {
+    for (std::uint32_t i = 0; i < a_.boxes().cold.superslabs_used(); ++i) {
       const laws::SlabView slab = slab_view(i);
       const Broken broken =
           laws::first_broken(laws::s1_tier_tells_emptiness(slab), laws::s2_listed_when_due(slab),
@@ -130,7 +130,7 @@ class Auditor {
     std::uint32_t members = 0;
     const Broken broken = slab_lists(&members);
     if (broken != laws::kHolds) return broken;
-    const ColdTotals totals = a_.cold().totals();
+    const ColdTotals totals = a_.boxes().cold.totals();
     return laws::s4_totals_add_up({totals.committed_bytes, totals.lent_bytes, totals.warm_bytes,
                                    members, totals.superslabs_by_tier},
                                   found);
@@ -147,8 +147,8 @@ class Auditor {
   Broken slab_list(Tier tier, std::uint32_t bin, std::uint32_t* members) noexcept {
     const BinIndex b(static_cast<std::uint8_t>(bin));
     return laws::s2_list_is_sound(
-        {a_.cold().list_head_for_test(tier, b), static_cast<laws::SlabTier>(tier), bin,
-         a_.cold().superslabs_used()},
+        {a_.boxes().cold.list_head_for_test(tier, b), tier, bin,
+         a_.boxes().cold.superslabs_used()},
         [this](std::uint32_t i) { return slab_view(i); }, members);
   }
 
@@ -177,17 +177,17 @@ class Auditor {
   }
   // The first unit of a page is also compared with what its place in the arena and its bin ask for.
   Broken units(const Page& page) noexcept {
-    const std::uint32_t first = a_.arena().unit_of(page);
+    const std::uint32_t first = a_.boxes().arena.unit_of(page);
     const BinInfo& info = Sizes::kBinTable[page.bin];
     laws::UnitView due = unit_view(page);
-    due.base = a_.arena().unit_address(first);
+    due.base = a_.boxes().arena.unit_address(first);
     due.reciprocal = info.reciprocal;
     due.block_size = info.block_size;
     due.head = first;
     due.magazine =
         reinterpret_cast<std::uintptr_t>(&page.owner.load_relaxed()->ultra.front[page.bin]);
     for (std::uint32_t u = first; u < first + units_per_page(page.bin); ++u) {
-      const Broken broken = laws::p6_units_agree(due, unit_view(a_.arena().page(u)));
+      const Broken broken = laws::p6_units_agree(due, unit_view(a_.boxes().arena.page(u)));
       if (broken != laws::kHolds) return broken;
     }
     return laws::kHolds;
@@ -207,7 +207,7 @@ class Auditor {
 
   Broken contexts() noexcept {
     Broken broken = laws::kHolds;
-    a_.contexts().for_each([&](Ctx& ctx) {
+    a_.boxes().contexts.for_each([&](Ctx& ctx) {
       if (ctx.state == ContextState::kOrphaned || broken != laws::kHolds) return;
       broken = laws::a3_nobody_is_forgotten(
           {ctx.pending.head.load_relaxed() == PendingPages<C>::kOutOfView,
@@ -227,7 +227,7 @@ class Auditor {
   laws::ClassView class_view(const Ctx& ctx, std::uint32_t bin) noexcept {
     const SoClass<C>& cls = ctx.so.classes[bin];
     const std::uint32_t current =
-        cls.current == nullptr ? laws::kNone : a_.arena().unit_of(*cls.current);
+        cls.current == nullptr ? laws::kNone : a_.boxes().arena.unit_of(*cls.current);
     return {current, cls.partial, cls.partial_count, cls.pages, cls.empty_count};
   }
 
@@ -245,7 +245,7 @@ class Auditor {
       of_bin.counts.add(owned_page(page));
       of_bin.h3 = laws::first_broken(
           of_bin.h3, laws::h3_page_is_where_it_says(class_view(ctx, page.bin),
-                                                    a_.arena().unit_of(page), owned_page(page)));
+                                                    a_.boxes().arena.unit_of(page), owned_page(page)));
       return laws::kHolds;
     });
     return found;
@@ -261,8 +261,8 @@ class Auditor {
 
   // A page that is not the class's looks retired, which no law allows.
   laws::OwnedPage page_of_class(const Ctx& ctx, std::uint32_t bin, std::uint32_t unit) noexcept {
-    const Arena<C>& arena = a_.arena();
-    if (unit >= a_.cold().superslabs_used() * Sizes::kUnitsPerSuperslab) return {};
+    const Arena<C>& arena = a_.boxes().arena;
+    if (unit >= a_.boxes().cold.superslabs_used() * Sizes::kUnitsPerSuperslab) return {};
     const Page& page = arena.page(unit);
     const bool owned = page.owner.load_relaxed() == &ctx && page.bin == bin && page.head == unit;
     return owned ? owned_page(page) : laws::OwnedPage{};
@@ -280,7 +280,7 @@ class Auditor {
   laws::CachedBlock cached_block(const Ctx& ctx, const MagazinePlace<C>& place) noexcept {
     const ClientPtr p(place.block);
     const BlockView view = a_.locate(place.block);
-    const Page* const unit = a_.arena().so_page_of(p);
+    const Page* const unit = a_.boxes().arena.so_page_of(p);
     if (unit != nullptr) ++heap_.in_magazines;
     const bool mine = view.offset == 0 && (unit == nullptr || unit->owner.load_relaxed() == &ctx);
     return {p.address(), view.bin, view.state, mine};

@@ -70,7 +70,7 @@ class MemoryLimit {
   }
 
   // Whether the soft limit is exceeded, or would be with `more` bytes. `holder` asks.
-  bool crowded(Holder, std::size_t more = 0) const noexcept {
+  bool over_soft(Holder, std::size_t more = 0) const noexcept {
     const std::size_t soft = soft_.load_relaxed();
     const std::size_t held = held_.load_relaxed();
     return held > soft || more > soft - held;
@@ -96,5 +96,18 @@ class MemoryLimit {
   PerHolder held_by_{};
   PerHolder refusals_{};
 };
+
+// The limit of a configuration: its own `Limit`, if it names one (tests that watch it do).
+template <class C>
+struct LimitOfConfig {
+  using Type = MemoryLimit<typename C::World>;
+};
+template <class C>
+  requires requires { typename C::Limit; }
+struct LimitOfConfig<C> {
+  using Type = typename C::Limit;
+};
+template <class C>
+using LimitOf = typename LimitOfConfig<C>::Type;
 
 }  // namespace hakmem
