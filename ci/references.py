@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 TOP = 'src models tests proptests fuzz docs ci bench tools cmake include'
-BOXES = 'base config pal policy stats report learn page laws remote cold hot ultra v1 large front heap inspect entry'
+BOXES = 'base config pal policy stats report limits learn page laws remote cold hot ultra v1 large heap inspect entry'
 PATH = re.compile(r'(?<![\w/.$}<"-])((?:' + '|'.join((TOP + ' ' + BOXES).split()) + r')/[\w./*-]*[\w*/])')
 PLACEHOLDER = re.compile(r'(^|[/_])([xX][._]|NN_|BOX/|x/)')
 COMMAND = re.compile(r'\./hakmem ([a-z][a-z-]*)')

@@ -16,8 +16,8 @@ list(FILTER hakmem_override_common_sources EXCLUDE REGEX "_(shared|static)\\.cc$
 set(hakmem_core_sources ${hakmem_sources})
 list(FILTER hakmem_core_sources EXCLUDE REGEX "/src/entry/override_[^/]*\\.cc$")
 # Last in the link, so that what runs at every start and fork, in entry/ and pal/, lies on neighbouring pages.
-list(REMOVE_ITEM hakmem_core_sources "${PROJECT_SOURCE_DIR}/src/front/production.cc")
-list(APPEND hakmem_core_sources "${PROJECT_SOURCE_DIR}/src/front/production.cc")
+list(REMOVE_ITEM hakmem_core_sources "${PROJECT_SOURCE_DIR}/src/heap/production.cc")
+list(APPEND hakmem_core_sources "${PROJECT_SOURCE_DIR}/src/heap/production.cc")
 # operator new throws bad_alloc, the one exception in the allocator.
 file(GLOB hakmem_throwing_sources "${PROJECT_SOURCE_DIR}/src/entry/override_new*.cc")
 set_source_files_properties(${hakmem_throwing_sources} PROPERTIES COMPILE_OPTIONS -fexceptions)

@@ -12,12 +12,12 @@
 #include <utility>
 #include <vector>
 
-#include "heap/allocator.h"
-#include "heap/allocator_members.h"
-#include "inspect/audit.h"
 #include "fuzz/check.h"
 #include "fuzz/trace_input.h"
 #include "fuzz/trace_mutator.h"
+#include "heap/allocator.h"
+#include "heap/allocator_members.h"
+#include "inspect/audit.h"
 #include "models/blocks.h"
 #include "models/lockstep_configs.h"
 

@@ -89,7 +89,7 @@ struct Out {
 class Run {
  public:
   explicit Run(Arena<C>& arena) : arena_(arena), cold_(arena), hot_(arena, cold_, ctx_) {
-    for (auto& cls : ctx_.classes) cls.max_partial = 1;
+    for (auto& cls : ctx_.bins) cls.max_partial = 1;
   }
 
   void step(std::uint8_t what, std::uint8_t which) {
@@ -115,7 +115,7 @@ class Run {
         cold_.refuses = which % 2 != 0;
         break;
       case 13:
-        ctx_.classes[kBins[k]].max_partial = which / kBins.size() % 4;
+        ctx_.bins[kBins[k]].max_partial = which / kBins.size() % 4;
         break;
       case 14:
         retire_empty();
@@ -202,7 +202,7 @@ class Run {
     const std::size_t others = due.partial.size() - (was_listed ? 1 : 0);
     const bool empty = used(page) == 0;
     if (empty && due.current == page) due.current = laws::kNone;
-    const bool retires = empty && others >= ctx_.classes[bin].max_partial;
+    const bool retires = empty && others >= ctx_.bins[bin].max_partial;
     const bool becomes_current = !empty && (due.current == laws::kNone || due.current == page);
     if ((retires || becomes_current) && was_listed) due.partial.erase(listed);
     if (retires) return GivePath::kRetire;
@@ -215,7 +215,7 @@ class Run {
   }
   std::vector<std::uint32_t> order_of_real(std::uint16_t bin) const {
     std::vector<std::uint32_t> order;
-    for (std::uint32_t at = ctx_.classes[bin].partial; at != Page::kNoPage && order.size() < kPages;
+    for (std::uint32_t at = ctx_.bins[bin].partial; at != Page::kNoPage && order.size() < kPages;
          at = arena_.page(at).next) {
       order.insert(order.begin(), at);
     }
@@ -241,7 +241,7 @@ class Run {
   }
 
   [[gnu::noinline]] void check_class(std::size_t k) {
-    const SoClass<C>& cls = ctx_.classes[kBins[k]];
+    const BinPages<C>& cls = ctx_.bins[kBins[k]];
     const ExpectedClass& due = expected_[k];
     const std::uint32_t current = cls.current == nullptr ? laws::kNone : cls.current->head;
     require(current == due.current, "another current page than predicted");

@@ -106,8 +106,10 @@ void end_program(model::Lockstep<C>& run, std::uint8_t by) {
   }
   run.step({OpKind::kTrim, by, 0, 0, 0});
   if (!run.difference().empty()) return;
-  require(run.real().boxes().cold.totals().lent_bytes == 0, "a page is lent though no block is live");
-  require(run.real().boxes().cold.totals().warm_bytes == 0, "memory is kept though all was trimmed");
+  require(run.real().boxes().cold.totals().lent_bytes == 0,
+          "a page is lent though no block is live");
+  require(run.real().boxes().cold.totals().warm_bytes == 0,
+          "memory is kept though all was trimmed");
   require(run.real().boxes().large.live_blocks() == 0, "a large block is left");
   for (std::size_t b = 0; b < C::Sizes::kBins; ++b) {
     require(run.real().boxes().v1.live_blocks(BinIndex(static_cast<std::uint8_t>(b))) == 0,

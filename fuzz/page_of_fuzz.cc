@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "fuzz/check.h"
 #include "heap/allocator.h"
 #include "heap/allocator_members.h"
-#include "fuzz/check.h"
 #include "models/lockstep_configs.h"
 
 namespace hakmem::fuzz {
@@ -95,7 +95,8 @@ class Heap {
   }
 
   std::size_t used_bytes() const {
-    return allocator_->boxes().cold.superslabs_used() * C::Sizes::kSuperslabBytes + C::Sizes::kUnitBytes;
+    return allocator_->boxes().cold.superslabs_used() * C::Sizes::kSuperslabBytes +
+           C::Sizes::kUnitBytes;
   }
   // The live block that the address lies in.
   const Known* holder(std::uintptr_t address) const {

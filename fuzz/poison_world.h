@@ -48,7 +48,8 @@ struct PoisonWorld : StdWorld {
   using atomic = std::conditional_t<std::is_same_v<T, EntryBits>, PoisonEntry, StdAtomic<T>>;
 };
 
-struct SmallPoisoned : Config<SmallGeometry, model::KeptPlatform, PoisonWorld, kHardenedMitigations> {
+struct SmallPoisoned
+    : Config<SmallGeometry, model::KeptPlatform, PoisonWorld, kHardenedMitigations> {
   using Limit = model::WatchedLimit;
 };
 

@@ -63,11 +63,13 @@ class Lockstep {
     const bool contexts = options.faults.is_none() || has_contexts();
     // The system refused the table for them: v1 and large alone.
     if (!contexts && !attach_refused_) shape.contexts_max = 0;
-    model_ = std::make_unique<Allocator>(shape, real_->boxes().arena.base(), real_->boxes().arena.superslabs(),
-                                         options.policy);
+    model_ = std::make_unique<Allocator>(shape, real_->boxes().arena.base(),
+                                         real_->boxes().arena.superslabs(), options.policy);
     if (contexts && !options.faults.is_none()) model_->park(model_->attach());
     model_->cold().soiled = [this](std::size_t slab) {
-      return real_->boxes().cold.record_for_test(SlabIndex(static_cast<std::uint32_t>(slab))).soiled;
+      return real_->boxes()
+          .cold.record_for_test(SlabIndex(static_cast<std::uint32_t>(slab)))
+          .soiled;
     };
     model_->reorder = [this](Page& page) { reorder(page); };
     model_->cold().elsewhere = [&limit = real_->boxes().limit] { return limit.at_next_question(); };
@@ -142,7 +144,8 @@ class Lockstep {
   RealContext* attach() {
     RealContext* const real = real_->attach_context();
     if constexpr (kFake) {
-      attach_refused_ = real == nullptr && real_->boxes().platform.commits_refused() != commits_seen_;
+      attach_refused_ =
+          real == nullptr && real_->boxes().platform.commits_refused() != commits_seen_;
       commits_seen_ = real_->boxes().platform.commits_refused();
     }
     return real;
@@ -179,7 +182,8 @@ class Lockstep {
   void tell_model() {
     if constexpr (kFake) {
       model_->commit_fails = real_->boxes().platform.commits_refused() != commits_before_;
-      model_->policy_memory_fails = real_->boxes().platform.policy_maps_refused() != policy_maps_before_;
+      model_->policy_memory_fails =
+          real_->boxes().platform.policy_maps_refused() != policy_maps_before_;
     }
   }
   // A large block that had to grow did not where it is, nor was it moved by the system: that or the
@@ -217,7 +221,8 @@ class Lockstep {
     const LimitBytes limit = real_->boxes().limit.get();
     expect(held <= held_before_ || held <= limit.hard, "more is held than the hard limit allows");
     const bool over = held > limit.soft && held_before_ > limit.soft;
-    expect(!over || real_->boxes().large.bytes_cached() <= cached_before_, "cached above the soft limit");
+    expect(!over || real_->boxes().large.bytes_cached() <= cached_before_,
+           "cached above the soft limit");
     expect(real_->boxes().limit.questions_match(), "how often the cold box looked at the limit");
   }
 

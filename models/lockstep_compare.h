@@ -102,15 +102,16 @@ class Comparer {
   }
 
   void compare_bin(RealContext& real, const Context& model, std::size_t bin) {
-    const SoClass<C>& cls = real.so.classes[bin];
+    const BinPages<C>& of_bin = real.so.bins[bin];
     const PagesOfBin& own = model.bins[bin];
     const std::size_t who = model.number;
-    same({"max_partial", who, bin}, cls.max_partial, own.max_partial);
-    same({"partial_count", who, bin}, cls.partial_count, own.partial.size());
-    same({"pages", who, bin}, cls.pages, own.pages);
-    same({"decay period of the magazine", who, bin}, cls.used_in, own.used_in);
-    same({"current", who, bin}, cls.current == nullptr ? kNone : cls.current->head, own.current);
-    std::uint32_t unit = cls.partial;
+    same({"max_partial", who, bin}, of_bin.max_partial, own.max_partial);
+    same({"partial_count", who, bin}, of_bin.partial_count, own.partial.size());
+    same({"pages", who, bin}, of_bin.pages, own.pages);
+    same({"decay period of the magazine", who, bin}, of_bin.used_in, own.used_in);
+    same({"current", who, bin}, of_bin.current == nullptr ? kNone : of_bin.current->head,
+         own.current);
+    std::uint32_t unit = of_bin.partial;
     for (std::size_t at = own.partial.size(); at-- > 0 && unit != RealPage::kNoPage;) {
       same({"partial page", who, bin}, unit, own.partial[at]);
       unit = real_.boxes().arena.page(unit).next;

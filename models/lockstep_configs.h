@@ -8,12 +8,10 @@
 
 namespace hakmem::model {
 
-struct SmallHardened
-    : Config<SmallGeometry, KeptPlatform, StdWorld, kHardenedMitigations> {
+struct SmallHardened : Config<SmallGeometry, KeptPlatform, StdWorld, kHardenedMitigations> {
   using Limit = WatchedLimit;
 };
-struct SmallPerf
-    : Config<SmallGeometry, KeptPlatform, StdWorld, kPerfMitigations> {
+struct SmallPerf : Config<SmallGeometry, KeptPlatform, StdWorld, kPerfMitigations> {
   using Limit = WatchedLimit;
 };
 struct ProductionHardened
@@ -27,8 +25,7 @@ struct ProductionPerf : Config<ProductionGeometry, KeptPlatform, StdWorld, kPerf
 struct FourPagesGeometry : SmallGeometry {
   static constexpr std::size_t kPagesPerSuperslabMax = 4;
 };
-struct FourPagesHardened
-    : Config<FourPagesGeometry, KeptPlatform, StdWorld, kHardenedMitigations> {
+struct FourPagesHardened : Config<FourPagesGeometry, KeptPlatform, StdWorld, kHardenedMitigations> {
   using Limit = WatchedLimit;
 };
 

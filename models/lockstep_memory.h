@@ -105,7 +105,8 @@ void Lockstep<C, Rules>::check_page_of(const Block& block) {
   expect((page != nullptr) == (block.owned.heap == Heap::kV3), "which heap the block is in");
   if (page != nullptr) expect(page->head == block.owned.page, "which page the block is in");
   int on_stack = 0;
-  expect(real_->boxes().arena.so_page_of(ClientPtr(&on_stack)) == nullptr, "so_page_of of the stack");
+  expect(real_->boxes().arena.so_page_of(ClientPtr(&on_stack)) == nullptr,
+         "so_page_of of the stack");
 }
 
 template <class C, class Rules>

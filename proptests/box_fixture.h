@@ -10,13 +10,13 @@
 #include <vector>
 
 #include "cold/cold_box.h"
-#include "ultra/context.h"
 #include "hot/hot_box.h"
 #include "laws/page_laws.h"
 #include "models/lockstep_configs.h"
 #include "models/reference/context.h"
 #include "proptests/steps.h"
 #include "remote/remote_box.h"
+#include "ultra/context.h"
 
 namespace hakmem::model {
 

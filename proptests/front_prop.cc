@@ -195,7 +195,7 @@ void check_fast_is_a_shortcut() {
   }
   for (std::size_t b = 0; b < C::Sizes::kBins; ++b) {
     RC_ASSERT(fast.ctx->ultra.front[b].size() == slow.ctx->ultra.front[b].size());
-    RC_ASSERT(fast.ctx->so.classes[b].pages == slow.ctx->so.classes[b].pages);
+    RC_ASSERT(fast.ctx->so.bins[b].pages == slow.ctx->so.bins[b].pages);
   }
   RC_ASSERT((audit(*fast.allocator) == nullptr));
   RC_ASSERT((audit(*slow.allocator) == nullptr));

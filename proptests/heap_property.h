@@ -4,11 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include "base/block_view.h"
 #include "base/rng.h"
 #include "models/blocks.h"
 #include "models/lockstep_configs.h"
 #include "proptests/steps.h"
-#include "base/block_view.h"
 
 namespace hakmem::model {
 

@@ -11,7 +11,7 @@ class HotRun {
   HotRun()
       : hot_(boxes_.arena, boxes_.cold, boxes_.context.so), model_(0, boxes_.shape.bins.size()) {
     for (std::size_t b = 0; b < boxes_.shape.bins.size(); ++b) {
-      boxes_.context.so.classes[b].owner = {&boxes_.context, &boxes_.context.ultra.front[b]};
+      boxes_.context.so.bins[b].owner = {&boxes_.context, &boxes_.context.ultra.front[b]};
       if (boxes_.shape.bins[b].capacity <= kFewSlots) few_.push_back(b);
     }
   }
@@ -64,7 +64,7 @@ class HotRun {
 
   void set_max_partial(std::size_t bin, std::uint32_t most) {
     RC_LOG() << "max_partial: bin " << bin << " " << most << "\n";
-    boxes_.context.so.classes[bin].max_partial = most;
+    boxes_.context.so.bins[bin].max_partial = most;
     model_.bins[bin].max_partial = most;
   }
 
@@ -104,13 +104,13 @@ class HotRun {
 
   void compare() {
     for (const std::size_t bin : few_) {
-      const SoClass<C>& cls = boxes_.context.so.classes[bin];
+      const BinPages<C>& of_bin = boxes_.context.so.bins[bin];
       const PagesOfBin& expected = model_.bins[bin];
-      RC_ASSERT((cls.current == nullptr ? kNone : std::size_t{cls.current->head}) ==
+      RC_ASSERT((of_bin.current == nullptr ? kNone : std::size_t{of_bin.current->head}) ==
                 expected.current);
-      RC_ASSERT(std::size_t{cls.pages} == expected.pages);
-      RC_ASSERT(std::size_t{cls.partial_count} == expected.partial.size());
-      std::uint32_t unit = cls.partial, before = SoPage<C>::kNoPage;
+      RC_ASSERT(std::size_t{of_bin.pages} == expected.pages);
+      RC_ASSERT(std::size_t{of_bin.partial_count} == expected.partial.size());
+      std::uint32_t unit = of_bin.partial, before = SoPage<C>::kNoPage;
       for (std::size_t n = expected.partial.size(); n-- > 0;) {
         RC_ASSERT(std::size_t{unit} == expected.partial[n]);
         RC_ASSERT(boxes_.arena.page(unit).prev == before);

@@ -14,8 +14,8 @@ class UltraRun {
  public:
   UltraRun() : hot_(boxes_.arena, boxes_.cold, boxes_.context.so) {
     for (std::size_t b = 0; b < kBins; ++b) {
-      boxes_.context.so.classes[b].owner = {&boxes_.context, &boxes_.context.ultra.front[b]};
-      boxes_.context.so.classes[b].max_partial = 1;
+      boxes_.context.so.bins[b].owner = {&boxes_.context, &boxes_.context.ultra.front[b]};
+      boxes_.context.so.bins[b].max_partial = 1;
     }
   }
 

@@ -24,7 +24,7 @@ class V1Run {
     } else if (what < 28) {
       if (!blocks_.empty()) park(blocks_.pick(step.below(1000)));
     } else if (what < 30) {
-      if (!parked_.empty()) unpark(parked_.pick(step.below(1000)), step.one_in(2));
+      if (!parked_.empty()) unpark(parked_.pick(step.below(1000)));
     } else if (what == 30) {
       RC_LOG() << "trim\n";
       heap_.trim();
@@ -38,7 +38,7 @@ class V1Run {
 
   void finish() {
     platform_.set_failing(false, false);
-    while (!parked_.empty()) unpark(0, false);
+    while (!parked_.empty()) unpark(0);
     while (!blocks_.empty()) free_twice(heap_, blocks_, 0);
     heap_.trim();
     for (std::uint8_t b = 0; b <= kLast; ++b) RC_ASSERT(heap_.live_blocks(BinIndex(b)) == 0u);
@@ -83,8 +83,7 @@ class V1Run {
     const ClientPtr p(b.owned.address);
     RC_LOG() << "park: bin " << b.owned.bin << "\n";
     if (kChecks) {
-      RC_ASSERT((heap_.take_cached(p).fault == Fault::kCorruption));  // it is not parked yet
-      RC_ASSERT((heap_.release_cached(p).fault == Fault::kCorruption));
+      RC_ASSERT((heap_.release_cached(p).fault == Fault::kCorruption));  // it is not parked yet
     }
     RC_ASSERT((heap_.cache(p) != nullptr));
     if (kChecks) {
@@ -94,19 +93,13 @@ class V1Run {
     RC_ASSERT(parked_.add(b));
   }
 
-  void unpark(std::size_t at, bool to_program) {
+  void unpark(std::size_t at) {
     const Block b = parked_.take(at);
     const ClientPtr p(b.owned.address);
-    RC_LOG() << (to_program ? "take parked: bin " : "give parked back: bin ") << b.owned.bin
-             << "\n";
+    RC_LOG() << "give parked back: bin " << b.owned.bin << "\n";
     RC_ASSERT(Pattern::holds(b));
-    RC_ASSERT(
-        ((to_program ? heap_.take_cached(p) : heap_.release_cached(p)).fault == Fault::kNone));
-    if (to_program) {
-      RC_ASSERT(blocks_.add(b));
-    } else {
-      RC_ASSERT((heap_.deallocate(p).fault != Fault::kNone));
-    }
+    RC_ASSERT((heap_.release_cached(p).fault == Fault::kNone));
+    RC_ASSERT((heap_.deallocate(p).fault != Fault::kNone));
   }
 
   void compare() {

@@ -41,7 +41,6 @@ class CheckedPlatform {
   bool protect(void*, std::size_t) noexcept { return true; }
   void advise_huge(void*, std::size_t, HugeAdvice) noexcept {}
   bool prefault(void*, std::size_t) noexcept { return true; }
-  void seal(void*, std::size_t) noexcept {}
   bool unmap(void*, std::size_t) noexcept { return true; }
   std::size_t mappings_max() const noexcept { return 65530; }
   std::size_t mappings() const noexcept { return 0; }

@@ -8,9 +8,9 @@
 #include "models/concurrency/explore.h"
 
 #include "cold/cold_box.h"
-#include "ultra/context.h"
 #include "page/freelist.h"
 #include "remote/remote_box.h"
+#include "ultra/context.h"
 
 namespace hakmem::checked {
 namespace {

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "limits/memory_limit.h"
 #include "config/config.h"
+#include "limits/memory_limit.h"
 #include "models/model_platform.h"
 #include "models/schedule/scheduler.h"
 

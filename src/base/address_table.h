@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <type_traits>
 
-
 namespace hakmem {
 
 // Record: an aggregate with a member `std::uintptr_t key`; key 0 means an empty slot.

@@ -29,12 +29,12 @@ struct BlockView {
   std::uint8_t bin = 0;
   std::uint8_t size_class = 0;
   std::uint16_t slot = 0;
-  std::uint32_t owner = 0;         // context number + 1, 0 for none
-  std::uintptr_t page = 0;         // first byte of the page (v3), run (v1) or mapping (large)
-  std::size_t block_size = 0;      // bytes
-  std::size_t asked = 0;           // bytes that the program asked for; 0: not known
-  std::size_t offset = 0;          // bytes from the start of the block
-  const char* heap = "none";       // "v3", "v1", "large"
+  std::uint32_t owner = 0;     // context number + 1, 0 for none
+  std::uintptr_t page = 0;     // first byte of the page (v3), run (v1) or mapping (large)
+  std::size_t block_size = 0;  // bytes
+  std::size_t asked = 0;       // bytes that the program asked for; 0: not known
+  std::size_t offset = 0;      // bytes from the start of the block
+  const char* heap = "none";   // "v3", "v1", "large"
 };
 
 }  // namespace hakmem

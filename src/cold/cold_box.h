@@ -22,14 +22,14 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "limits/memory_limit.h"
 #include "cold/cold_interface.h"
-#include "limits/mapping_budget.h"
 #include "cold/page_guards.h"
 #include "cold/page_records.h"
 #include "cold/purger.h"
 #include "cold/slab_table.h"
 #include "config/memory_options.h"
+#include "limits/mapping_budget.h"
+#include "limits/memory_limit.h"
 #include "page/arena.h"
 #include "page/unused.h"
 #include "pal/lock.h"
@@ -237,7 +237,7 @@ class ColdBox {
     const bool cleared = guards_stay || guards_.take_down(slab, address_of(i));
     lock_.lock();
     table_[i].guarded = slab.guarded;
-    table_[i].fenced = slab.fenced;
+    table_[i].protected_guards = slab.protected_guards;
     table_.note_purged(purge);
     return cleared;
   }
@@ -348,8 +348,8 @@ class ColdBox {
     const Guard guard = guards_.put_up(reinterpret_cast<void*>(end - Sizes::kGuardBytes));
     if (guard == Guard::kInstalled) return;
     const LockGuard<C> hold(lock_);
-    if (guard == Guard::kFence) {
-      table_[lent.slab].fenced |= 1u << lent.page;
+    if (guard == Guard::kProtected) {
+      table_[lent.slab].protected_guards |= 1u << lent.page;
     } else {
       table_[lent.slab].guarded &= ~(1u << lent.page);
     }

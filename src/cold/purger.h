@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "limits/memory_limit.h"
 #include "cold/slab_table.h"
+#include "limits/memory_limit.h"
 #include "page/arena.h"
 
 namespace hakmem {

@@ -21,10 +21,10 @@ struct SlabLinks {
 struct Superslab {
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
-  std::uint32_t free_pages = 0;  // bit k: page k is with the cold box
-  std::uint32_t warm_pages = 0;  // bit k: page k is free and still holds memory
-  std::uint32_t guarded = 0;     // bit k: page k has its guard, or is getting it
-  std::uint32_t fenced = 0;      // bit k: that guard costs mappings (limits/mapping_budget.h)
+  std::uint32_t free_pages = 0;        // bit k: page k is with the cold box
+  std::uint32_t warm_pages = 0;        // bit k: page k is free and still holds memory
+  std::uint32_t guarded = 0;           // bit k: page k has its guard, or is getting it
+  std::uint32_t protected_guards = 0;  // bit k: that guard costs mappings (limits/mapping_budget.h)
   std::uint32_t warm_since = 0;  // decay period in which a page that came back was last in use
   std::uint32_t next = kNone;    // list of its tier (and bin)
   std::uint32_t prev = kNone;

@@ -67,9 +67,9 @@ struct ProductionGeometry {
   static constexpr std::size_t kMagazineMax = 512;
   static constexpr std::size_t kMagazineFirst = 16;  // until it is used more (ultra_cache.h)
   static constexpr std::size_t kReleaseModeBytes = std::size_t{8}
-                                           << 20;       // flushed without a refill: release mode
-  static constexpr std::uint16_t kReleaseModeAllocations = 16;  // and keeps again after so many
-  static constexpr std::size_t kIdleBytes = std::size_t{16} << 20;    // free pages keep it at least
+                                                   << 20;  // flushed without a refill: release mode
+  static constexpr std::uint16_t kReleaseModeAllocations = 16;      // and keeps again after so many
+  static constexpr std::size_t kIdleBytes = std::size_t{16} << 20;  // free pages keep it at least
   static constexpr std::size_t kGrowthBytes = std::size_t{16} << 20;  // that end a decay period
   static constexpr std::uint32_t kRestPages = 2048;  // of a bin looked at for rest in one period
   static constexpr std::uint16_t kLearnChurnPages = 32;  // a period, back and forth: learned from

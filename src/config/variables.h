@@ -1,5 +1,6 @@
-// The environment variables that begin with HAKMEM_ and mean something: to the allocator, or to the
-// tools beside it, whose programs run on it. tests/link/variables.sh compares with what is read.
+// The environment variables that begin with HAKMEM_ and mean something: to the allocator
+// (variables.def), or to the tools beside it, whose programs run on it. tests/link/variables.sh
+// compares with what is read.
 #pragma once
 
 #include <cstddef>
@@ -10,12 +11,9 @@ namespace hakmem {
 inline constexpr std::string_view kVariablePrefix = "HAKMEM_";
 
 inline constexpr std::string_view kVariables[] = {
-    // the allocator (entry/settings.cc, entry/options.cc, entry/recorder.cc)
-    "HAKMEM_BACKGROUND", "HAKMEM_DEEPBIND", "HAKMEM_LEARN", "HAKMEM_LIMIT_HARD",
-    "HAKMEM_LIMIT_SOFT", "HAKMEM_PREFAULT", "HAKMEM_REPORT_FILE", "HAKMEM_SANDBOX",
-    "HAKMEM_SIZED_DELETE", "HAKMEM_SMALL_HEAP_V3_CLASSES", "HAKMEM_SMALL_HEAP_V3_ENABLED",
-    "HAKMEM_SO_V3_STATS", "HAKMEM_STATS", "HAKMEM_STATS_FILE", "HAKMEM_STATS_SIGNAL", "HAKMEM_THP",
-    "HAKMEM_TINY_C6_HOT", "HAKMEM_TINY_HEAP_PROFILE", "HAKMEM_TRACE",
+#define HAKMEM_VARIABLE(name, values, meaning) "HAKMEM_" #name,
+#include "config/variables.def"
+#undef HAKMEM_VARIABLE
     // ./hakmem, benchmarks, fuzzing, seeded bugs, tests
     "HAKMEM_BENCH_EXTRA", "HAKMEM_BENCH_MAX_SIZE", "HAKMEM_BENCH_MIN_SIZE", "HAKMEM_BENCH_PHASES",
     "HAKMEM_BUILD", "HAKMEM_FUZZ_BUILD", "HAKMEM_HUNT_CONFIG", "HAKMEM_JOBS", "HAKMEM_OTHER",

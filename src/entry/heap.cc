@@ -257,8 +257,8 @@ void* allocate_aligned_slow(std::size_t alignment, std::size_t n) noexcept {
 }
 
 void* reallocate(void* p, std::size_t n) noexcept {
-  const bool stays =
-      stays_in_place_fast<ProductionConfig>(g_allocator.boxes().arena, p, n, g_allocator.leaves_more());
+  const bool stays = stays_in_place_fast<ProductionConfig>(g_allocator.boxes().arena, p, n,
+                                                           g_allocator.leaves_more());
   if (HAKMEM_LIKELY(stays && !recording())) return p;
   if (too_large(n)) return nullptr;
   const OutsideFork outside;

@@ -122,7 +122,8 @@ bool delete_array_aligned_is_ours() noexcept {
 [[gnu::constructor(101)]] void open_reaches() noexcept {
   const Reach open = {hakmem::Everything<ProductionConfig>::fine_end,
                       hakmem::Everything<ProductionConfig>::block_end,
-                      hakmem::kAlignedEnd<ProductionConfig>, heap::allocator().boxes().arena.base()};
+                      hakmem::kAlignedEnd<ProductionConfig>,
+                      heap::allocator().boxes().arena.base()};
   const auto reach = [&open](bool ours) noexcept { return ours ? open : Reach{}; };
   g_via.new_single = reach(new_is_ours());
   g_via.new_array = reach(new_array_is_ours());

@@ -100,9 +100,9 @@ class Allocation {
   void* allocate_from_page(Ctx& ctx, Magazine<C>& magazine, BinIndex bin) noexcept {
     maintenance_.keep_time(ctx);
     HotBox<C, ColdBox<C>> hot = boxes_.hot(ctx);
-    SoClass<C>& cls = ctx.so.classes[bin.value()];
-    if (cls.refilled && ctx.ultra.is_open(bin) && !ctx.releasing()) ctx.ultra.grow(bin);
-    cls.refilled = true;
+    BinPages<C>& of_bin = ctx.so.bins[bin.value()];
+    if (of_bin.refilled && ctx.ultra.is_open(bin) && !ctx.releasing()) ctx.ultra.grow(bin);
+    of_bin.refilled = true;
     const std::size_t more = ctx.releasing() ? 0 : magazine.capacity() / 2;
     const auto refilled = UltraBox<C, ColdBox<C>>::refill(hot, magazine, bin, more);
     ctx.release.freed_bytes = 0;

@@ -300,7 +300,7 @@ class ContextRegistry {
     auto* const ctx = new (memory) Ctx();
     ctx->ultra.storage = reinterpret_cast<MagazinePlace<C>*>(memory + kStorageOffset);
     for (std::size_t b = 0; b < C::Sizes::kBins; ++b) {
-      ctx->so.classes[b].owner = {ctx, &ctx->ultra.front[b]};
+      ctx->so.bins[b].owner = {ctx, &ctx->ultra.front[b]};
     }
     ctx->so.rng = Rng(platform_->random());
     ctx->number = i + 1;

@@ -78,7 +78,7 @@ class Freeing {
     if (!magazine.full()) return true;
     const std::size_t bytes = (magazine.size() + 1) / 2 * page.block_size;
     returns_.flush(ctx, magazine, (magazine.size() + 1) / 2);
-    ctx.so.classes[bin.value()].used_in = ctx.so.seen_period();
+    ctx.so.bins[bin.value()].used_in = ctx.so.seen_period();
     ctx.release.freed_bytes += bytes;
     const bool enough = ctx.release.freed_bytes >= C::Geometry::kReleaseModeBytes;
     if (!enough && !boxes_.limit.over_soft(Holder::kPages)) return true;

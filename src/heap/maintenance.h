@@ -177,7 +177,7 @@ class Maintenance {
     const PolicySnapshot& policy = *ctx.policy;
     ctx.ultra.set_hidden(policy.count || policy.every_call_slow || ctx.releasing());
     for (const BinIndex bin : Sizes::bins()) {
-      ctx.so.classes[bin.value()].max_partial =
+      ctx.so.bins[bin.value()].max_partial =
           ctx.releasing() ? 0 : policy.classes[Sizes::info(bin).size_class].max_partial;
     }
   }

@@ -53,7 +53,7 @@ class PageReturns {
   // Magazines that were neither refilled nor overflowed in this decay period and the one before.
   void flush_unused(Ctx& ctx) noexcept {
     for (const BinIndex bin : Sizes::bins()) {
-      if (ctx.so.seen_period() - ctx.so.classes[bin.value()].used_in >= 2) flush_whole(ctx, bin);
+      if (ctx.so.seen_period() - ctx.so.bins[bin.value()].used_in >= 2) flush_whole(ctx, bin);
     }
   }
 
@@ -80,7 +80,7 @@ class PageReturns {
     flush_all(ctx);
     drain(ctx);
     ctx.release = {};
-    for (SoClass<C>& cls : ctx.so.classes) cls.max_partial = 0;
+    for (BinPages<C>& of_bin : ctx.so.bins) of_bin.max_partial = 0;
     retire_empty_pages(ctx);
   }
 
@@ -96,12 +96,12 @@ class PageReturns {
   // Not while the context holds nothing (release mode, or parked): then no limit would have kept
   // the page.
   void tell_learner(Ctx& ctx, const Page& page, BinIndex bin, GivePath path) noexcept {
-    const SoClass<C>& cls = ctx.so.classes[bin.value()];
-    if (cls.max_partial == 0) return;
+    const BinPages<C>& of_bin = ctx.so.bins[bin.value()];
+    if (of_bin.max_partial == 0) return;
     const SizeClass size_class(Sizes::info(bin).size_class);
     if (path == GivePath::kRetire) return boxes_.learner.note_retire(size_class);
     if (path != GivePath::kPartial || page.used != 0) return;
-    if (cls.partial_count > cls.max_partial / 2) boxes_.learner.note_spare(size_class);
+    if (of_bin.partial_count > of_bin.max_partial / 2) boxes_.learner.note_spare(size_class);
   }
 
   Boxes<C>& boxes_;

@@ -50,7 +50,7 @@ class HotBox {
   Source page_to_take_from(BinIndex bin) noexcept {
     const Source source = choose_page(bin);
     if (source.page != nullptr) note_taken(*source.page);
-    ctx_.classes[bin.value()].used_in = ctx_.seen_period();
+    ctx_.bins[bin.value()].used_in = ctx_.seen_period();
     return source;
   }
 
@@ -62,33 +62,33 @@ class HotBox {
 
   // Requires: the slot is LIVE, CACHED or REMOTE, and the page is this context's.
   GivePath give(Page& page, std::uint32_t slot) noexcept {
-    SoClass<C>& cls = ctx_.classes[page.bin];
-    HAKMEM_DCHECK(page.owner.load_relaxed() == cls.owner.context, "page-owner", page.base);
+    BinPages<C>& of_bin = ctx_.bins[page.bin];
+    HAKMEM_DCHECK(page.owner.load_relaxed() == of_bin.owner.context, "page-owner", page.base);
     give_slot_owner_only(page, slot);
-    const bool stays = page.used != 0 && page.flags != PageFlag::kFull && cls.current != nullptr;
-    if (HAKMEM_UNLIKELY(!stays)) return place_page(cls, page);
-    return &page == cls.current ? GivePath::kCurrent : GivePath::kPartial;
+    const bool stays = page.used != 0 && page.flags != PageFlag::kFull && of_bin.current != nullptr;
+    if (HAKMEM_UNLIKELY(!stays)) return place_page(of_bin, page);
+    return &page == of_bin.current ? GivePath::kCurrent : GivePath::kPartial;
   }
 
   // Gives every empty page back, whatever max_partial says, after retiring(page). For parking and
   // trimming.
   template <class Retiring>
   void retire_empty_pages(Retiring&& retiring) noexcept {
-    for (SoClass<C>& cls : ctx_.classes) {
-      if (cls.current != nullptr && cls.current->used == 0) {
-        Page& page = *cls.current;
-        cls.current = nullptr;
+    for (BinPages<C>& of_bin : ctx_.bins) {
+      if (of_bin.current != nullptr && of_bin.current->used == 0) {
+        Page& page = *of_bin.current;
+        of_bin.current = nullptr;
         retiring(page);
-        retire(cls, page);
+        retire(of_bin, page);
       }
-      retire_listed(cls, 0, retiring);
+      retire_listed(of_bin, 0, retiring);
     }
   }
 
   // The same for empty pages that max_partial, having become less, would not have kept.
   template <class Retiring>
   void retire_beyond_max_partial(Retiring&& retiring) noexcept {
-    for (SoClass<C>& cls : ctx_.classes) retire_listed(cls, cls.max_partial, retiring);
+    for (BinPages<C>& of_bin : ctx_.bins) retire_listed(of_bin, of_bin.max_partial, retiring);
   }
 
   // Gives back the memory that no block lies on, of pages that nothing was taken from in decay
@@ -96,10 +96,10 @@ class HotBox {
   // turns, so that no call of the program takes long.
   void purge_at_rest_in_turns(std::uint32_t now) noexcept {
     std::uint32_t turn = now;
-    for (SoClass<C>& cls : ctx_.classes) {
-      const std::uint32_t turns = 1 + cls.partial_count / C::Geometry::kRestPages;
+    for (BinPages<C>& of_bin : ctx_.bins) {
+      const std::uint32_t turns = 1 + of_bin.partial_count / C::Geometry::kRestPages;
       if (turn++ % turns != 0) continue;
-      for_each_with_free_slot(cls, [&](Page& page) {
+      for_each_with_free_slot(of_bin, [&](Page& page) {
         if (now - page.taken_in >= 2) purge_if_changed(page, kWorthALook);
       });
     }
@@ -109,15 +109,15 @@ class HotBox {
   // unless others have moved it since.
   bool purge_next_at_rest(std::uint32_t now, PageCursor& at) noexcept {
     for (; at.bin < C::Sizes::kBins; ++at.bin, at.in_bin = false) {
-      SoClass<C>& cls = ctx_.classes[at.bin];
+      BinPages<C>& of_bin = ctx_.bins[at.bin];
       if (!at.in_bin) {
         at.in_bin = true;
-        at.unit = cls.partial;
-        if (cls.current != nullptr && purge_if_at_rest(*cls.current, now)) return true;
+        at.unit = of_bin.partial;
+        if (of_bin.current != nullptr && purge_if_at_rest(*of_bin.current, now)) return true;
       }
       while (at.unit != Page::kNoPage) {
         Page& page = arena_.page(at.unit);
-        if (!is_partial(cls, page, at)) break;
+        if (!is_partial(of_bin, page, at)) break;
         at.unit = page.next;
         if (purge_if_at_rest(page, now)) return true;
       }
@@ -126,8 +126,8 @@ class HotBox {
   }
   // The same of every page that has lost a good part of its blocks, at rest or not.
   void purge_thinned() noexcept {
-    for (SoClass<C>& cls : ctx_.classes) {
-      for_each_with_free_slot(cls, [&](Page& page) { purge_if_changed(page, kWorthALook); });
+    for (BinPages<C>& of_bin : ctx_.bins) {
+      for_each_with_free_slot(of_bin, [&](Page& page) { purge_if_changed(page, kWorthALook); });
     }
   }
   // The same of one page, at rest or not. Returns the bytes given back.
@@ -135,20 +135,20 @@ class HotBox {
 
  private:
   Source choose_page(BinIndex bin) noexcept {
-    SoClass<C>& cls = ctx_.classes[bin.value()];
-    if (cls.current != nullptr) {
-      if (cls.current->has_free_slot()) return {cls.current, TakePath::kCurrent};
-      cls.current->flags = PageFlag::kFull;
-      cls.current = nullptr;
+    BinPages<C>& of_bin = ctx_.bins[bin.value()];
+    if (of_bin.current != nullptr) {
+      if (of_bin.current->has_free_slot()) return {of_bin.current, TakePath::kCurrent};
+      of_bin.current->flags = PageFlag::kFull;
+      of_bin.current = nullptr;
     }
-    if (cls.partial != Page::kNoPage) {
-      Page& page = arena_.page(cls.partial);
-      unlink_partial(cls, page);
-      if (page.used == 0) forget_empty(cls);
-      make_current(cls, page);
+    if (of_bin.partial != Page::kNoPage) {
+      Page& page = arena_.page(of_bin.partial);
+      unlink_partial(of_bin, page);
+      if (page.used == 0) forget_empty(of_bin);
+      make_current(of_bin, page);
       return {&page, TakePath::kPartial};
     }
-    return so_alloc_refill_slow(cls, bin);
+    return so_alloc_refill_slow(of_bin, bin);
   }
 
   void note_taken(Page& page) noexcept {
@@ -186,16 +186,18 @@ class HotBox {
   }
   // Whether the cursor's page is what it was when the cursor came there. A record that is not this
   // context's may be written to at this moment: nothing of it is read.
-  bool is_partial(const SoClass<C>& cls, const Page& page, const PageCursor& at) const noexcept {
-    return page.owner.load_relaxed() == cls.owner.context &&  // relaxed: under the lock
+  bool is_partial(const BinPages<C>& of_bin, const Page& page,
+                  const PageCursor& at) const noexcept {
+    return page.owner.load_relaxed() == of_bin.owner.context &&  // relaxed: under the lock
            page.head == at.unit && page.bin == at.bin && page.flags == PageFlag::kPartial;
   }
 
   // The current page may have none. Requires: `work` leaves the lists alone.
   template <class Work>
-  void for_each_with_free_slot(SoClass<C>& cls, Work&& work) noexcept {
-    if (cls.current != nullptr) work(*cls.current);
-    for (std::uint32_t unit = cls.partial; unit != Page::kNoPage; unit = arena_.page(unit).next) {
+  void for_each_with_free_slot(BinPages<C>& of_bin, Work&& work) noexcept {
+    if (of_bin.current != nullptr) work(*of_bin.current);
+    for (std::uint32_t unit = of_bin.partial; unit != Page::kNoPage;
+         unit = arena_.page(unit).next) {
       work(arena_.page(unit));
     }
   }
@@ -203,57 +205,57 @@ class HotBox {
   // Empty pages of the partial list go back, until no more than `keep` pages are on it. The list is
   // walked only where there are some.
   template <class Retiring>
-  void retire_listed(SoClass<C>& cls, std::uint32_t keep, Retiring& retiring) noexcept {
-    for (std::uint32_t unit = cls.partial;
-         unit != Page::kNoPage && cls.empty_count != 0 && cls.partial_count > keep;) {
+  void retire_listed(BinPages<C>& of_bin, std::uint32_t keep, Retiring& retiring) noexcept {
+    for (std::uint32_t unit = of_bin.partial;
+         unit != Page::kNoPage && of_bin.empty_count != 0 && of_bin.partial_count > keep;) {
       Page& page = arena_.page(unit);
       unit = page.next;
       if (page.used != 0) continue;
-      unlink_partial(cls, page);
-      forget_empty(cls);
+      unlink_partial(of_bin, page);
+      forget_empty(of_bin);
       retiring(page);
-      retire(cls, page);
+      retire(of_bin, page);
     }
   }
 
-  HAKMEM_NOINLINE Source so_alloc_refill_slow(SoClass<C>& cls, BinIndex bin) noexcept {
-    Page* const page = cold_.refill_page(bin, cls.owner);
+  HAKMEM_NOINLINE Source so_alloc_refill_slow(BinPages<C>& of_bin, BinIndex bin) noexcept {
+    Page* const page = cold_.refill_page(bin, of_bin.owner);
     if (page == nullptr) return {nullptr, TakePath::kNone};
-    ++cls.pages;
-    make_current(cls, *page);
+    ++of_bin.pages;
+    make_current(of_bin, *page);
     return {page, TakePath::kRefill};
   }
 
   // A page that became empty, was full, or can become current.
-  HAKMEM_NOINLINE GivePath place_page(SoClass<C>& cls, Page& page) noexcept {
-    if (page.used == 0) return place_empty_page(cls, page);
-    if (cls.current == nullptr) {
-      if (page.flags == PageFlag::kPartial) unlink_partial(cls, page);
-      make_current(cls, page);
+  HAKMEM_NOINLINE GivePath place_page(BinPages<C>& of_bin, Page& page) noexcept {
+    if (page.used == 0) return place_empty_page(of_bin, page);
+    if (of_bin.current == nullptr) {
+      if (page.flags == PageFlag::kPartial) unlink_partial(of_bin, page);
+      make_current(of_bin, page);
       return GivePath::kCurrent;
     }
-    if (page.flags == PageFlag::kFull) link_partial(cls, page);
+    if (page.flags == PageFlag::kFull) link_partial(of_bin, page);
     return GivePath::kPartial;
   }
 
-  GivePath place_empty_page(SoClass<C>& cls, Page& page) noexcept {
+  GivePath place_empty_page(BinPages<C>& of_bin, Page& page) noexcept {
     const bool listed = page.flags == PageFlag::kPartial;
-    if (&page == cls.current) cls.current = nullptr;
-    const std::uint32_t others = cls.partial_count - (listed ? 1 : 0);
-    if (others < cls.max_partial) {
-      if (!listed) link_partial(cls, page);
-      ++cls.empty_count;
+    if (&page == of_bin.current) of_bin.current = nullptr;
+    const std::uint32_t others = of_bin.partial_count - (listed ? 1 : 0);
+    if (others < of_bin.max_partial) {
+      if (!listed) link_partial(of_bin, page);
+      ++of_bin.empty_count;
       return GivePath::kPartial;
     }
-    if (listed) unlink_partial(cls, page);
-    retire(cls, page);
+    if (listed) unlink_partial(of_bin, page);
+    retire(of_bin, page);
     return GivePath::kRetire;
   }
 
   // No slot of it is out, so none can be on its way home: what is there was freed here as well. A
   // slot that is not FREE all the same was freed twice, and counted twice. To look at all of them
   // costs less than it did to carve them.
-  void retire(SoClass<C>& cls, Page& page) noexcept {
+  void retire(BinPages<C>& of_bin, Page& page) noexcept {
     if constexpr (C::kMitigations.check_frees) {
       // relaxed: the owner took the last
       const std::uint32_t posted = page.remote_head.load_relaxed();
@@ -266,43 +268,43 @@ class HotBox {
         }
       }
     }
-    HAKMEM_DCHECK(page.used == 0 && cls.pages != 0, "retire", page.base);
-    --cls.pages;
+    HAKMEM_DCHECK(page.used == 0 && of_bin.pages != 0, "retire", page.base);
+    --of_bin.pages;
     cold_.retire_page(page, ctx_.seen_period());
   }
 
-  static void make_current(SoClass<C>& cls, Page& page) noexcept {
+  static void make_current(BinPages<C>& of_bin, Page& page) noexcept {
     page.flags = PageFlag::kCurrent;
-    cls.current = &page;
+    of_bin.current = &page;
   }
 
-  static void forget_empty(SoClass<C>& cls) noexcept {
-    HAKMEM_DCHECK(cls.empty_count != 0, "empty-pages", 0);
-    --cls.empty_count;
+  static void forget_empty(BinPages<C>& of_bin) noexcept {
+    HAKMEM_DCHECK(of_bin.empty_count != 0, "empty-pages", 0);
+    --of_bin.empty_count;
   }
 
-  void link_partial(SoClass<C>& cls, Page& page) noexcept {
+  void link_partial(BinPages<C>& of_bin, Page& page) noexcept {
     HAKMEM_DCHECK(page.flags != PageFlag::kPartial && page.has_free_slot(), "page-links",
                   page.base);
     page.flags = PageFlag::kPartial;
-    page.next = cls.partial;
+    page.next = of_bin.partial;
     page.prev = Page::kNoPage;
-    if (cls.partial != Page::kNoPage) arena_.page(cls.partial).prev = page.head;
-    cls.partial = page.head;
-    ++cls.partial_count;
+    if (of_bin.partial != Page::kNoPage) arena_.page(of_bin.partial).prev = page.head;
+    of_bin.partial = page.head;
+    ++of_bin.partial_count;
   }
 
-  void unlink_partial(SoClass<C>& cls, Page& page) noexcept {
-    HAKMEM_DCHECK(page.flags == PageFlag::kPartial && cls.partial_count != 0, "page-links",
+  void unlink_partial(BinPages<C>& of_bin, Page& page) noexcept {
+    HAKMEM_DCHECK(page.flags == PageFlag::kPartial && of_bin.partial_count != 0, "page-links",
                   page.base);
-    HAKMEM_DCHECK(page.prev == Page::kNoPage ? cls.partial == page.head
+    HAKMEM_DCHECK(page.prev == Page::kNoPage ? of_bin.partial == page.head
                                              : arena_.page(page.prev).next == page.head,
                   "page-links", page.base);
     if (page.prev != Page::kNoPage) arena_.page(page.prev).next = page.next;
     if (page.next != Page::kNoPage) arena_.page(page.next).prev = page.prev;
-    if (cls.partial == page.head) cls.partial = page.next;
+    if (of_bin.partial == page.head) of_bin.partial = page.next;
     page.next = page.prev = Page::kNoPage;
-    --cls.partial_count;
+    --of_bin.partial_count;
   }
 
   const Arena<C>& arena_;

@@ -1,5 +1,5 @@
-// SoCtx: one context's pages, a SoClass per bin. Touched only with the context's lock held, but for
-// `period`, which anybody may read.
+// SoCtx: one context's pages, a BinPages per bin. Touched only with the context's lock held, but
+// for `period`, which anybody may read.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@ namespace hakmem {
 
 // The pages of one bin. `partial` is a LIFO of pages with a free slot; full pages are on no list.
 template <class C>
-struct SoClass {
+struct BinPages {
   PageOwner<C> owner{};                        // what pages of this bin name as theirs
   SoPage<C>* current = nullptr;                // allocations come from here
   std::uint32_t partial = SoPage<C>::kNoPage;  // head unit of the first partial page
@@ -26,7 +26,7 @@ struct SoClass {
 
 template <class C>
 struct SoCtx {
-  std::array<SoClass<C>, C::Sizes::kBins> classes{};
+  std::array<BinPages<C>, C::Sizes::kBins> bins{};
   Rng rng{};
   std::uint32_t generation = 0;  // forks of which this is the child's side
   // The decay period in which its thread was last on a slow path.
@@ -36,7 +36,7 @@ struct SoCtx {
   std::size_t owned_bytes() const noexcept {
     std::size_t bytes = 0;
     for (std::size_t b = 0; b < C::Sizes::kBins; ++b) {
-      bytes += std::size_t{classes[b].pages} << C::Sizes::kBinTable[b].page_shift;
+      bytes += std::size_t{bins[b].pages} << C::Sizes::kBinTable[b].page_shift;
     }
     return bytes;
   }

@@ -72,17 +72,18 @@ class Auditor {
   }
   Page& head(std::uint32_t slab, std::uint32_t k) noexcept {
     const std::uint32_t bin = a_.boxes().cold.record_for_test(SlabIndex(slab)).bin;
-    return a_.boxes().arena.page(a_.boxes().arena.first_unit(SlabIndex(slab)) + k * units_per_page(bin));
+    return a_.boxes().arena.page(a_.boxes().arena.first_unit(SlabIndex(slab)) +
+                                 k * units_per_page(bin));
   }
 
   laws::ChargesView charges() noexcept {
     const auto& limit = a_.boxes().limit;
     const ColdTotals pages = a_.boxes().arena.exists() ? a_.boxes().cold.totals() : ColdTotals{};
-    return {
-        {limit.held_by(Holder::kPages), limit.held_by(Holder::kChunks),
-         limit.held_by(Holder::kMappings)},
-        {pages.lent_bytes + pages.warm_bytes, a_.boxes().v1.bytes_charged(), a_.boxes().large.bytes_charged()},
-        limit.held()};
+    return {{limit.held_by(Holder::kPages), limit.held_by(Holder::kChunks),
+             limit.held_by(Holder::kMappings)},
+            {pages.lent_bytes + pages.warm_bytes, a_.boxes().v1.bytes_charged(),
+             a_.boxes().large.bytes_charged()},
+            limit.held()};
   }
 
   // ---- policy
@@ -101,14 +102,8 @@ class Auditor {
   laws::SlabView slab_view(std::uint32_t i) noexcept {
     if (i >= a_.boxes().cold.superslabs_used()) return {};
     const Superslab& record = a_.boxes().cold.record_for_test(SlabIndex(i));
-    laws::SlabView view{record.tier,
-                        record.listed,
-                        record.bin,
-                        record.pages,
-                        record.free_pages,
-                        record.warm_pages,
-                        0,
-                        record.next,
+    laws::SlabView view{record.tier,       record.listed,     record.bin, record.pages,
+                        record.free_pages, record.warm_pages, 0,          record.next,
                         record.prev};
     for (std::uint32_t k = 0; k < view.pages && k < 32; ++k) {
       view.owned_pages |= head(i, k).owner.load_relaxed() != nullptr ? 1u << k : 0u;
@@ -147,8 +142,7 @@ class Auditor {
   Broken slab_list(Tier tier, std::uint32_t bin, std::uint32_t* members) noexcept {
     const BinIndex b(static_cast<std::uint8_t>(bin));
     return laws::s2_list_is_sound(
-        {a_.boxes().cold.list_head_for_test(tier, b), tier, bin,
-         a_.boxes().cold.superslabs_used()},
+        {a_.boxes().cold.list_head_for_test(tier, b), tier, bin, a_.boxes().cold.superslabs_used()},
         [this](std::uint32_t i) { return slab_view(i); }, members);
   }
 
@@ -225,10 +219,10 @@ class Auditor {
   }
 
   laws::ClassView class_view(const Ctx& ctx, std::uint32_t bin) noexcept {
-    const SoClass<C>& cls = ctx.so.classes[bin];
+    const BinPages<C>& of_bin = ctx.so.bins[bin];
     const std::uint32_t current =
-        cls.current == nullptr ? laws::kNone : a_.boxes().arena.unit_of(*cls.current);
-    return {current, cls.partial, cls.partial_count, cls.pages, cls.empty_count};
+        of_bin.current == nullptr ? laws::kNone : a_.boxes().arena.unit_of(*of_bin.current);
+    return {current, of_bin.partial, of_bin.partial_count, of_bin.pages, of_bin.empty_count};
   }
 
   // One walk over the lent pages for all bins of a context.
@@ -244,8 +238,9 @@ class Auditor {
       Owned& of_bin = found[page.bin];
       of_bin.counts.add(owned_page(page));
       of_bin.h3 = laws::first_broken(
-          of_bin.h3, laws::h3_page_is_where_it_says(class_view(ctx, page.bin),
-                                                    a_.boxes().arena.unit_of(page), owned_page(page)));
+          of_bin.h3,
+          laws::h3_page_is_where_it_says(class_view(ctx, page.bin), a_.boxes().arena.unit_of(page),
+                                         owned_page(page)));
       return laws::kHolds;
     });
     return found;

@@ -55,8 +55,9 @@ class Surveyor {
   // False, and nothing told, when it had to wait and may not.
   bool run(Patience patience, Survey& found) noexcept {
     Survey s;
-    bool told = locked(a_.boxes().v1, patience, [&] { add_v1(s, a_.boxes().v1.tally_locked()); }) &&
-                locked(a_.boxes().large, patience, [&] { add_large(s, a_.boxes().large.tally_locked()); });
+    bool told =
+        locked(a_.boxes().v1, patience, [&] { add_v1(s, a_.boxes().v1.tally_locked()); }) &&
+        locked(a_.boxes().large, patience, [&] { add_large(s, a_.boxes().large.tally_locked()); });
     s.retained = a_.boxes().arena.bytes();
     bool more = a_.boxes().arena.exists();
     for (std::uint32_t i = 0; told && more; ++i) {
@@ -66,7 +67,8 @@ class Surveyor {
       });
     }
     if (!told) return false;
-    s.metadata += sizeof(Allocator<C>) + a_.boxes().contexts.bytes_used() + a_.boxes().policy.bytes_mapped();
+    s.metadata +=
+        sizeof(Allocator<C>) + a_.boxes().contexts.bytes_used() + a_.boxes().policy.bytes_mapped();
     if constexpr (!C::kMitigations.check_frees) leave_out_magazines(s);
     found = s;
     return true;

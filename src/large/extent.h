@@ -56,7 +56,7 @@ struct Extent {
   constexpr std::uintptr_t limit() const noexcept { return key + length; }
   constexpr std::uintptr_t end() const noexcept { return key + length + back; }
   constexpr std::size_t bytes() const noexcept { return front + length + back; }
-  constexpr std::size_t fences() const noexcept {
+  constexpr std::size_t protected_guards() const noexcept {
     return (front_guard == GuardKind::kMappings ? 1u : 0u) +
            (back_guard == GuardKind::kMappings ? 1u : 0u);
   }

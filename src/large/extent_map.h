@@ -14,8 +14,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "large/extent.h"
 #include "base/address_table.h"
+#include "large/extent.h"
 
 namespace hakmem::large {
 

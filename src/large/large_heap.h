@@ -22,14 +22,14 @@
 #include <cstdint>
 #include <cstring>
 
-#include "limits/memory_limit.h"
+#include "base/block_view.h"
 #include "base/types.h"
 #include "config/geometry.h"
 #include "large/extent_map.h"
 #include "large/large_tally.h"
 #include "large/mapper.h"
+#include "limits/memory_limit.h"
 #include "pal/lock.h"
-#include "base/block_view.h"
 
 namespace hakmem::large {
 
@@ -247,8 +247,10 @@ class LargeHeap {
       return {};
     }
     if (whole.charged > charged) limit_->refund(Holder::kMappings, whole.charged - charged);
-    const std::size_t fences = c.block.fences() + c.lead.fences() + c.tail.fences();
-    if (whole.fences() > fences) budget_->give_guards(whole.fences() - fences);
+    const std::size_t kept_guards =
+        c.block.protected_guards() + c.lead.protected_guards() + c.tail.protected_guards();
+    if (whole.protected_guards() > kept_guards)
+      budget_->give_guards(whole.protected_guards() - kept_guards);
     note_count();
     record.fresh = c.block.fresh;
     record.seams = c.block.seams;

@@ -25,7 +25,7 @@ Extent LargeHeap<C>::map_new(const Wanted& w) noexcept {
       return b;
     }
   }
-  budget_->give_guards(c.block.fences());
+  budget_->give_guards(c.block.protected_guards());
   discard(whole);
   return {};
 }

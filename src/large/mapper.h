@@ -15,11 +15,11 @@
 #include <cstdint>
 
 #include "base/bits.h"
-#include "limits/memory_limit.h"
-#include "limits/mapping_budget.h"
 #include "config/memory_options.h"
 #include "config/mitigations.h"
 #include "large/extent.h"
+#include "limits/mapping_budget.h"
+#include "limits/memory_limit.h"
 
 namespace hakmem::large {
 
@@ -64,7 +64,7 @@ class Mapper {
   // False when the system refuses; then it is all still there. The caller refunds the memory limit.
   bool unmake(const Extent& e) noexcept {
     if (!unmap_range(e.begin(), e.end())) return false;
-    budget_->give_guards(e.fences());
+    budget_->give_guards(e.protected_guards());
     return true;
   }
 
@@ -90,7 +90,7 @@ class Mapper {
   // without copying. A cheap guard moves along; where guards are mappings of their own the block
   // moves alone, and has a guard only behind it afterwards.
   Extent grow(const Extent& e, std::size_t length) noexcept {
-    const std::size_t front = e.fences() == 0 ? e.front : 0;
+    const std::size_t front = e.protected_guards() == 0 ? e.front : 0;
     const std::size_t back = guard_bytes();
     void* const from = reinterpret_cast<void*>(e.key - front);
     if (!limit_->charge(Holder::kMappings, length - e.length)) return {};
@@ -112,7 +112,7 @@ class Mapper {
       // If the system refuses here, untouched address space is lost and nothing else.
       unmap_range(e.begin(), e.key - front);
       unmap_range(e.limit(), e.end());
-      budget_->give_guards(e.fences());
+      budget_->give_guards(e.protected_guards());
     }
     advise(grown);
     grown.back_guard = guard(grown.limit());

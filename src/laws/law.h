@@ -1,7 +1,7 @@
 // Laws: the invariants of the structures, each written once, as a pure predicate over a plain view
-// that the real structure (inspect/audit.h), the reference model and a test can all produce. Each has
-// an id, listed in docs/INVARIANTS.md. They allocate nothing, call nothing of the boxes and bound
-// every walk, so that they may look at a structure that is broken.
+// that the real structure (inspect/audit.h), the reference model and a test can all produce. Each
+// has an id, listed in docs/INVARIANTS.md. They allocate nothing, call nothing of the boxes and
+// bound every walk, so that they may look at a structure that is broken.
 #pragma once
 
 namespace hakmem::laws {

@@ -57,8 +57,8 @@ constexpr Broken s2_list_is_sound(const SlabListView& list, SlabAt&& slab_at,
   std::uint32_t length = 0;
   for (std::uint32_t i = list.head; i != ~0u;) {
     const SlabView slab = slab_at(i);
-    const bool belongs = slab.listed && slab.tier == list.tier &&
-                         (list.tier == Tier::kFree || slab.bin == list.bin);
+    const bool belongs =
+        slab.listed && slab.tier == list.tier && (list.tier == Tier::kFree || slab.bin == list.bin);
     if (!belongs || slab.prev != before || ++length > list.limit) return "S2";
     before = i;
     i = slab.next;

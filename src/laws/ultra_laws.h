@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <span>
 
-#include "laws/law.h"
 #include "base/block_view.h"
+#include "laws/law.h"
 
 namespace hakmem::laws {
 

@@ -37,7 +37,6 @@ enum class Call : std::uint8_t {
   kProtect,
   kAdviseHuge,
   kPrefault,
-  kSeal,
   kUnmap,
   kCount
 };
@@ -221,10 +220,6 @@ class FakePlatformOn {
     const std::lock_guard<std::mutex> guard(mutex_);
     prefaulted_ += bytes;
     return true;
-  }
-  void seal(void* at, std::size_t bytes) noexcept {
-    // Counted only: sealed memory could not be given back when the test ends.
-    known(Call::kSeal, at, bytes);
   }
   bool unmap(void* at, std::size_t bytes) noexcept {
     const std::lock_guard<std::mutex> guard(mutex_);

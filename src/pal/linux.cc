@@ -32,9 +32,6 @@
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
-#ifndef SYS_mseal
-#define SYS_mseal 462
-#endif
 
 namespace hakmem {
 namespace {
@@ -270,11 +267,6 @@ void LinuxPlatform::advise_huge(void* at, std::size_t bytes, HugeAdvice advice) 
 
 bool LinuxPlatform::prefault(void* at, std::size_t bytes) noexcept {
   return sandbox() != Sandbox::kLater && sys::madvise(at, bytes, MADV_POPULATE_WRITE) == 0;
-}
-
-void LinuxPlatform::seal(void* at, std::size_t bytes) noexcept {
-  if (sys::mprotect(at, bytes, PROT_READ) != 0 || sandbox() != Sandbox::kOpen) return;
-  system_call(SYS_mseal, word(at), bytes);
 }
 
 bool LinuxPlatform::unmap(void* at, std::size_t bytes) noexcept {

@@ -29,7 +29,6 @@ class LinuxPlatform {
   bool protect(void* at, std::size_t bytes) noexcept;
   void advise_huge(void* at, std::size_t bytes, HugeAdvice advice) noexcept;
   bool prefault(void* at, std::size_t bytes) noexcept;
-  void seal(void* at, std::size_t bytes) noexcept;
   bool unmap(void* at, std::size_t bytes) noexcept;
   std::size_t mappings_max() noexcept;  // vm.max_map_count
   std::size_t mappings() noexcept;      // lines of /proc/self/maps; 0 when it cannot be read

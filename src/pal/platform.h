@@ -28,7 +28,6 @@ namespace hakmem {
 // protect  make a range inaccessible (costs a mapping); false when refused
 // advise_huge  says whether huge pages are wanted in a range: advice only
 // prefault give a readable and writable range its memory now; false when refused or not supported
-// seal     make a range read-only for good, as far as the system can
 // unmap    give a range back; false when refused: cutting a mapping in two takes one more
 // mappings_max   mappings that the process may have; `mappings` counts those it has, slowly
 template <class P>
@@ -49,7 +48,6 @@ concept Platform = requires(P p, void* at, std::size_t n, std::uint32_t* word, s
   { p.protect(at, n) } noexcept -> std::same_as<bool>;
   { p.advise_huge(at, n, advice) } noexcept -> std::same_as<void>;
   { p.prefault(at, n) } noexcept -> std::same_as<bool>;
-  { p.seal(at, n) } noexcept -> std::same_as<void>;
   { p.unmap(at, n) } noexcept -> std::same_as<bool>;
   { p.mappings_max() } noexcept -> std::same_as<std::size_t>;
   { p.mappings() } noexcept -> std::same_as<std::size_t>;

@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-#include "base/check.h"  // report_corruption
 #include "base/block_view.h"
+#include "base/check.h"  // report_corruption
 
 namespace hakmem {
 

@@ -1,9 +1,10 @@
 // ULTRA: one context's magazines, one per bin, and how they are opened and closed.
 //
 // The hot path sees `front`. A bin that must not be cached (its class is on v1) has a closed front
-// magazine. While every call must take the slow path (calls are being counted, or the context is in release mode)
-// all front magazines are closed and the real ones are in `hidden`: what the slow path does beyond
-// the hot one costs nothing when it is off. The slow path always works on `active`.
+// magazine. While every call must take the slow path (calls are being counted, or the context is in
+// release mode) all front magazines are closed and the real ones are in `hidden`: what the slow
+// path does beyond the hot one costs nothing when it is off. The slow path always works on
+// `active`.
 //
 // A magazine begins with a few places, next to those of other bins, and grows when it has run empty
 // a second time, or full: a thread that uses many sizes a little touches little memory.

@@ -11,11 +11,11 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/bits.h"
-#include "limits/memory_limit.h"
-#include "limits/mapping_budget.h"
-#include "config/memory_options.h"
 #include "base/address_table.h"
+#include "base/bits.h"
+#include "config/memory_options.h"
+#include "limits/mapping_budget.h"
+#include "limits/memory_limit.h"
 #include "v1/chunk.h"
 
 namespace hakmem::v1 {

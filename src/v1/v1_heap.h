@@ -1,7 +1,7 @@
 // V1Heap: what the front sees of v1. TinyHeap and pool behind one lock; serves any bin, alone if
 // need be. Every pointer from the program is checked against out-of-band state before anything
-// happens to it, in the same terms as v3 (base/block_view.h), so that reports do not depend on which
-// heap a class is on.
+// happens to it, in the same terms as v3 (base/block_view.h), so that reports do not depend on
+// which heap a class is on.
 //
 //   allocate(bin)   -> tiny | pool: take
 //   deallocate(p)   -> locate in tiny, then pool; live block: give; else a fault and no change
@@ -13,9 +13,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/block_view.h"
 #include "base/types.h"
 #include "pal/lock.h"
-#include "base/block_view.h"
 #include "v1/pool.h"
 #include "v1/tiny_heap.h"
 
@@ -28,8 +28,7 @@ class V1Heap {
 
   constexpr V1Heap() noexcept = default;
 
-  void init(typename C::Platform& platform, LimitOf<C>& limit,
-            MappingBudget<C>& budget) noexcept {
+  void init(typename C::Platform& platform, LimitOf<C>& limit, MappingBudget<C>& budget) noexcept {
     const LockGuard<C> guard(lock_);
     tiny_.init(platform, limit, budget);
     pool_.init(platform, limit, budget);
@@ -72,15 +71,6 @@ class V1Heap {
     Entry& entry = found.place.run->entries[found.place.view.slot];
     if constexpr (C::kMitigations.check_frees) entry.store_relaxed(kEntryCached);  // under the lock
     return &entry;
-  }
-
-  // The front cache hands a parked block out: CACHED becomes LIVE. view.fault is kNone on success.
-  BlockView take_cached(ClientPtr p) noexcept {
-    const LockGuard<C> guard(lock_);
-    Found found = find(p);
-    if (!expect_cached(found)) return found.place.view;
-    found.place.run->entries[found.place.view.slot].store_relaxed(kEntryLive);  // under the lock
-    return found.place.view;
   }
 
   // The front cache gives a parked block back: CACHED becomes free. view.fault is kNone on success.

@@ -52,6 +52,7 @@ answers() {  # answers STATUS TEXT ARG...
 }
 answers 0 'usage: ./hakmem COMMAND' --help
 answers 0 '^hakmem [0-9]*\.[0-9]*\.[0-9]*$' --version
+answers 0 '^HAKMEM_LEARN=' --help-env
 for command in run check build test bench fuzz mutate coverage path clean; do
   answers 0 "^./hakmem $command" "$command" --help
   answers 0 "^./hakmem $command" "$command" -h

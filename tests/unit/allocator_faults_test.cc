@@ -146,8 +146,9 @@ TEST_F(FaultsDeathTest, PointersBesideABlocksStart) {
 TEST_F(FaultsDeathTest, PointersOfNobody) {
   alignas(16) char local[16];
   dies("invalid-free: free.*\n.*heap=none page=none", [&] { heap_.give(local); });
-  dies("invalid-free",
-       [&] { heap_.give(reinterpret_cast<void*>(heap_.allocator->boxes().arena.base() + (1u << 20))); });
+  dies("invalid-free", [&] {
+    heap_.give(reinterpret_cast<void*>(heap_.allocator->boxes().arena.base() + (1u << 20)));
+  });
 }
 
 TEST_F(FaultsDeathTest, ReallocOfAFreedBlock) {

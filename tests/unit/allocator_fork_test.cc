@@ -127,13 +127,14 @@ TEST_F(Forked, FreelistsOfPagesWhenTheyAreNextTakenFrom) {
   for (void* p : blocks) heap.give(p);
   heap.allocator->fork_prepare();
   heap.allocator->fork_parent();
-  SoClass<Full>& cls = heap.class_of(64);
+  BinPages<Full>& cls = heap.class_of(64);
   ASSERT_NE(cls.current, nullptr);
   ASSERT_NE(cls.partial, SoPage<Full>::kNoPage);
   SoPage<Full>& partial = heap.allocator->boxes().arena.page(cls.partial);
   ASSERT_GT(free_on(partial).size(), 256u);
   const Blocks before = free_on(partial);
-  HotBox<Full, ColdBox<Full>> hot(heap.allocator->boxes().arena, heap.allocator->boxes().cold, heap.ctx->so);
+  HotBox<Full, ColdBox<Full>> hot(heap.allocator->boxes().arena, heap.allocator->boxes().cold,
+                                  heap.ctx->so);
   expect_shuffled([&] {
     EXPECT_EQ(hot.page_to_take_from(bin_of<Full>(64)).page, cls.current);
     return free_on(*cls.current);

@@ -141,12 +141,12 @@ TEST_P(EntryRaces, EveryPlaceEndsInAReport) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EntryRaces,
-                         ::testing::Combine(::testing::Values(First::kOwnersFast,
-                                                              First::kOwnersSlow,
-                                                              First::kOwnersReleasing, First::kRemote),
-                                            ::testing::Values(Visitor::kNone, Visitor::kPurges),
-                                            ::testing::Values(0, 1, 5)));
+INSTANTIATE_TEST_SUITE_P(
+    All, EntryRaces,
+    ::testing::Combine(::testing::Values(First::kOwnersFast, First::kOwnersSlow,
+                                         First::kOwnersReleasing, First::kRemote),
+                       ::testing::Values(Visitor::kNone, Visitor::kPurges),
+                       ::testing::Values(0, 1, 5)));
 
 // The owner has looked, and sleeps on its lock: whoever holds that drains the other's free.
 TEST(Races, ASecondLookAfterTheLock) {

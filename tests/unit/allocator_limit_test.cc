@@ -111,7 +111,8 @@ TYPED_TEST(Limits, APageThatJustFitsIsLentOneByteLessIsNot) {
   this->set(kNone, this->kPage - 1);
   void* const q = this->heap_.take(this->kBlock);
   EXPECT_EQ(this->held_by(Holder::kPages), 0u);
-  EXPECT_EQ(this->a().boxes().arena.so_page_of(ClientPtr(q)), nullptr) << "if any, v1's, which fits";
+  EXPECT_EQ(this->a().boxes().arena.so_page_of(ClientPtr(q)), nullptr)
+      << "if any, v1's, which fits";
 }
 
 TYPED_TEST(Limits, AboveTheSoftOneAReturnedPageIsPurgedAtOnce) {

@@ -138,7 +138,7 @@ TYPED_TEST(ReleaseMode, BeginsWithoutEmptyPages) {
     this->heap.give(blocks[i]);  // in order: whole pages become empty, and some are kept
   }
   ASSERT_TRUE(this->heap.ctx->releasing());
-  const SoClass<TypeParam>& cls = this->heap.class_of(1024);
+  const BinPages<TypeParam>& cls = this->heap.class_of(1024);
   for (std::uint32_t u = cls.partial; u != SoPage<TypeParam>::kNoPage;) {
     const SoPage<TypeParam>& page = this->heap.allocator->boxes().arena.page(u);
     EXPECT_NE(page.used, 0);

@@ -95,7 +95,7 @@ TYPED_TEST(Threads, AnAdoptedContextTakesUpTheCurrentPolicy) {
   this->heap_.allocator->publish_policy(nullptr, policy);
   ASSERT_EQ(this->attach(), ctx);
   EXPECT_FALSE(ctx->ultra.is_open(bin_of<TypeParam>(100)));
-  EXPECT_EQ(ctx->so.classes[bin_of<TypeParam>(1024).value()].max_partial, 3u);
+  EXPECT_EQ(ctx->so.bins[bin_of<TypeParam>(1024).value()].max_partial, 3u);
   EXPECT_STREQ(this->heap_.allocator->locate(this->take(ctx, 100)).heap, "v1");
 }
 

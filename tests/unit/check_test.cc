@@ -41,7 +41,7 @@ struct Pages : testing::Test {
     cls().owner = boxes_.owner(bin_);
     cls().max_partial = 2;
   }
-  SoClass<SmallPerf>& cls() { return ctx_.classes[bin_.value()]; }
+  BinPages<SmallPerf>& cls() { return ctx_.bins[bin_.value()]; }
   Page& full_page() {
     Page* page = nullptr;
     do {
@@ -130,7 +130,8 @@ TEST(MagazineDeathTest, Bounds) {
   EXPECT_DEATH(heap.ctx->ultra.close(bin), "magazine");
   using Ultra = UltraBox<Small, ColdBox<Small>>;
   EXPECT_DEATH(Ultra::flush(magazine, magazine.size() + 1, [](const auto&) {}), "magazine");
-  HotBox<Small, ColdBox<Small>> hot(heap.allocator->boxes().arena, heap.allocator->boxes().cold, heap.ctx->so);
+  HotBox<Small, ColdBox<Small>> hot(heap.allocator->boxes().arena, heap.allocator->boxes().cold,
+                                    heap.ctx->so);
   EXPECT_DEATH(Ultra::refill(hot, magazine, bin, 1), "magazine");
   EXPECT_DEATH(Ultra::fill(hot, heap.page_of(p), magazine, magazine.room() + 1), "magazine");
 }

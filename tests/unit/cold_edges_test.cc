@@ -321,11 +321,11 @@ TEST(ColdGuards, GoWhenPagesChangeTheirSizeAndOnlyThen) {
 }
 
 // Each is given back once, when its superslab changes its pages, and not again at the next change.
-TEST(ColdGuards, FencesAreGivenBackOnce) {
+TEST(ColdGuards, ProtectedGuardsAreGivenBackOnce) {
   Box<EarlyFull> box;
   box.platform.fail_nth(Call::kGuard, 1);
   retire(box.cold, *box.borrow(65536));
-  EXPECT_EQ(box.mappings.guard_mappings(), 2u) << "one fence";
+  EXPECT_EQ(box.mappings.guard_mappings(), 2u) << "one guard";
   for (const std::size_t size : {64u, 65536u, 64u}) {
     retire(box.cold, *box.borrow(size));
     EXPECT_EQ(box.mappings.guard_mappings(), 0u);

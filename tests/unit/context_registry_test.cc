@@ -64,8 +64,8 @@ TEST_F(Registry, AFreshContextIsReadyAndItsOwn) {
   EXPECT_EQ(a->state, ContextState::kActive);
   EXPECT_NE(a->so.rng.next(), b->so.rng.next()) << "seeded apart";
   for (std::size_t bin = 0; bin < Small::Sizes::kBins; ++bin) {
-    EXPECT_EQ(a->so.classes[bin].owner.context, a);
-    EXPECT_EQ(a->so.classes[bin].owner.magazine, &a->ultra.front[bin]);
+    EXPECT_EQ(a->so.bins[bin].owner.context, a);
+    EXPECT_EQ(a->so.bins[bin].owner.magazine, &a->ultra.front[bin]);
     EXPECT_FALSE(a->ultra.is_open(BinIndex(static_cast<std::uint8_t>(bin))));
   }
 }
@@ -87,12 +87,12 @@ TEST_F(Registry, MagazineStorageOfContextsDoesNotOverlap) {
 
 TEST_F(Registry, AParkedContextIsAdoptedWhole) {
   Ctx* const a = registry_.attach();
-  a->so.classes[3].partial_count = 7;
+  a->so.bins[3].partial_count = 7;
   registry_.park(*a);
   EXPECT_EQ(a->state, ContextState::kParked);
   EXPECT_EQ(registry_.attach(), a);
   EXPECT_EQ(a->state, ContextState::kActive);
-  EXPECT_EQ(a->so.classes[3].partial_count, 7u);
+  EXPECT_EQ(a->so.bins[3].partial_count, 7u);
   EXPECT_EQ(a->number, 1u);
 }
 
@@ -398,7 +398,7 @@ TEST_F(Registry, ThreadsNeverShareAContext) {
       for (int i = 0; i < 2000; ++i) {
         Ctx* const ctx = registry_.attach();
         if (ctx == nullptr) std::abort();
-        ++ctx->so.classes[0].pages;  // plain: the registry's lock orders it (L1)
+        ++ctx->so.bins[0].pages;  // plain: the registry's lock orders it (L1)
         registry_.park(*ctx);
       }
     });
@@ -406,7 +406,7 @@ TEST_F(Registry, ThreadsNeverShareAContext) {
   for (std::thread& t : threads) t.join();
   std::uint32_t sum = 0, contexts = 0;
   registry_.for_each([&](Ctx& ctx) {
-    sum += ctx.so.classes[0].pages;
+    sum += ctx.so.bins[0].pages;
     ++contexts;
   });
   EXPECT_EQ(sum, 4u * 2000);

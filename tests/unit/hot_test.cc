@@ -52,7 +52,7 @@ class Hot : public ::testing::Test {
     cls().owner = boxes_.owner(bin_);
     cls().max_partial = 2;
   }
-  SoClass<Small>& cls() { return ctx_.classes[bin_.value()]; }
+  BinPages<Small>& cls() { return ctx_.bins[bin_.value()]; }
 
   Block take(TakePath due) {
     const auto source = hot_.page_to_take_from(bin_);
@@ -103,7 +103,9 @@ class Hot : public ::testing::Test {
   const BinIndex bin_ = bin_of<Small>(256);
 };
 
-TEST_F(Hot, AClassHoldsNothingUntilToldByThePolicy) { EXPECT_EQ(SoClass<Small>{}.max_partial, 0u); }
+TEST_F(Hot, AClassHoldsNothingUntilToldByThePolicy) {
+  EXPECT_EQ(BinPages<Small>{}.max_partial, 0u);
+}
 
 TEST_F(Hot, TheFirstTakeBorrowsExactlyOnePageAndMakesItCurrent) {
   const Block block = take(TakePath::kRefill);

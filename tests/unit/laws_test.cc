@@ -31,7 +31,7 @@ class Audited : public ::testing::Test {
     for (std::size_t i = 14; i < 16; ++i) heap_.give(blocks_[i]);
     ASSERT_EQ(heap_.audit(), kHolds);
   }
-  SoClass<Small>& cls() { return heap_.class_of(kSize); }
+  BinPages<Small>& cls() { return heap_.class_of(kSize); }
   SoPage<Small>& page() { return heap_.page_of(blocks_[10]); }
   SoPage<Small>& partial_page() { return heap_.allocator->boxes().arena.page(cls().partial); }
   Superslab& slab_of(const void* p) {

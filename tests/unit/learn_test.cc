@@ -387,7 +387,8 @@ TEST(Learner, LearnedWarmCapsReachTheColdBox) {
   for (void* const p : blocks) heap.give(p);
   heap.platform().advance_clock_ms(2 * ColdBox<Full>::kDecayPeriodMs);
   age(heap.allocator->boxes().cold);
-  const std::size_t warm = heap.allocator->boxes().cold.totals().warm_bytes / Full::Sizes::kUnitBytes;
+  const std::size_t warm =
+      heap.allocator->boxes().cold.totals().warm_bytes / Full::Sizes::kUnitBytes;
   EXPECT_GT(warm, 16u);
   EXPECT_LE(warm, 64u);
 }

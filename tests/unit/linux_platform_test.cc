@@ -126,7 +126,6 @@ TEST(LinuxPlatform, ChangesNothingThatIsNotMapped) {
               if (os.protect(gone, kPage)) return 3;
               if (os.guard(gone, kPage)) return 4;
               if (os.remap(gone, kPage, 2 * kPage) != nullptr) return 5;
-              os.seal(gone, kPage);
               return 0;
             }),
             0);
@@ -147,23 +146,6 @@ TEST(LinuxPlatform, ReservesAtAnyAlignment) {
     os.unmap(p, kPage);
   }
   EXPECT_EQ(os.reserve(kPage, std::size_t{1} << 62), nullptr);
-}
-
-TEST(LinuxPlatform, SealedMemoryCanBeReadOnly) {
-  EXPECT_EQ(in_child([](LinuxPlatform os) {
-              auto* const p = static_cast<volatile char*>(os.map(kPage, kPage));
-              p[0] = 7;
-              os.seal(const_cast<char*>(p), kPage);
-              return p[0] == 7 ? 0 : 1;
-            }),
-            0);
-  EXPECT_NE(in_child([](LinuxPlatform os) {
-              auto* const p = static_cast<volatile char*>(os.map(kPage, kPage));
-              os.seal(const_cast<char*>(p), kPage);
-              p[0] = 7;
-              return 0;
-            }),
-            0);
 }
 
 TEST(LinuxPlatform, DoesWithoutTheCallsThatAFilterRefuses) {

@@ -110,7 +110,7 @@ struct Heap {
         divide(ClientPtr(p).address() - page_of(p).base, page_of(p).reciprocal).value);
   }
   SlotState state_of(const void* p) { return allocator->locate(p).state; }
-  SoClass<C>& class_of(std::size_t n) { return ctx->so.classes[bin_of<C>(n).value()]; }
+  BinPages<C>& class_of(std::size_t n) { return ctx->so.bins[bin_of<C>(n).value()]; }
   Magazine<C>& magazine_of(std::size_t n) { return ctx->ultra.magazine(bin_of<C>(n)); }
   // nullptr when all laws hold.
   laws::Broken audit() { return hakmem::audit(*allocator); }

@@ -24,8 +24,8 @@ class Ultra : public ::testing::Test {
   Ultra() : places_(C::Sizes::kMagazineEntries) {
     cache().storage = places_.data();
     for (std::size_t b = 0; b < C::Sizes::kBins; ++b) {
-      so().classes[b].owner = boxes_.owner(BinIndex(static_cast<std::uint8_t>(b)));
-      so().classes[b].max_partial = 4;
+      so().bins[b].owner = boxes_.owner(BinIndex(static_cast<std::uint8_t>(b)));
+      so().bins[b].max_partial = 4;
     }
   }
   UltraCache<C>& cache() { return boxes_.context->ultra; }
@@ -70,7 +70,7 @@ TYPED_TEST(Ultra, ARefillTakesHalfAMagazineAndOneBlockFromOnePage) {
                 state_of_entry(kEntryInMagazine<TypeParam>));
     }
     EXPECT_EQ(distinct.size(), due + 1);
-    EXPECT_EQ(this->so().classes[b].current->used, due + 1);
+    EXPECT_EQ(this->so().bins[b].current->used, due + 1);
   }
 }
 
@@ -80,13 +80,13 @@ TYPED_TEST(Ultra, ARefillLeavesFreshSlotsWithTheirPage) {
   this->cache().open(bin);
   Magazine<TypeParam>& magazine = this->cache().magazine(bin);
   const auto slot_of_block = [&](void* block) {
-    const SoPage<TypeParam>& page = *this->so().classes[bin.value()].current;
+    const SoPage<TypeParam>& page = *this->so().bins[bin.value()].current;
     return static_cast<std::uint32_t>((ClientPtr(block).address() - page.base) / page.block_size);
   };
   void* const first = this->refill(bin, TakePath::kRefill);
   void* const second = this->refill(bin, TakePath::kCurrent);
   ASSERT_NE(this->refill(bin, TakePath::kCurrent), nullptr);  // keeps the page
-  SoPage<TypeParam>& page = *this->so().classes[bin.value()].current;
+  SoPage<TypeParam>& page = *this->so().bins[bin.value()].current;
   EXPECT_EQ(std::popcount(page.fresh), page.capacity - 3);
   EXPECT_EQ(page.fresh >> slot_of_block(first) & 1, 0u);
   this->hot_.give(page, slot_of_block(first));
@@ -100,7 +100,7 @@ TYPED_TEST(Ultra, ARefillNeverNeedsASecondPage) {
   this->cache().open(bin);
   Magazine<TypeParam>& magazine = this->cache().magazine(bin);
   this->refill(bin, TakePath::kRefill);
-  SoPage<TypeParam>& page = *this->so().classes[bin.value()].current;
+  SoPage<TypeParam>& page = *this->so().bins[bin.value()].current;
   while (page.has_free_slot()) this->hot_.take(page, kEntryLive);
   this->hot_.give(page, 0);
   magazine.top = magazine.base;  // as if it had been used up
@@ -113,7 +113,7 @@ TYPED_TEST(Ultra, AClosedMagazineGetsNothing) {
   const BinIndex bin = bin_of<TypeParam>(64);
   EXPECT_NE(this->refill(bin, TakePath::kRefill), nullptr);
   EXPECT_EQ(this->cache().magazine(bin).size(), 0u);
-  EXPECT_EQ(this->so().classes[bin.value()].current->used, 1);
+  EXPECT_EQ(this->so().bins[bin.value()].current->used, 1);
 }
 
 TYPED_TEST(Ultra, NoPageNoBlock) {

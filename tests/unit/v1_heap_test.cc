@@ -297,17 +297,9 @@ TYPED_TEST(V1HeapCached, AParkedBlockIsNotFreeableButReleasable) {
   EXPECT_EQ(this->take(this->first_bin()), p);
 }
 
-TYPED_TEST(V1HeapCached, TakingAParkedBlockMakesItLive) {
-  char* const p = this->take(this->first_bin());
-  ASSERT_NE(this->heap_.cache(ClientPtr(p)), nullptr);
-  EXPECT_EQ(this->heap_.take_cached(ClientPtr(p)).fault, Fault::kNone);
-  EXPECT_EQ(this->give(p), Fault::kNone);
-}
-
 TYPED_TEST(V1HeapCached, ReleasingWhatIsNotParkedIsCorruption) {
   char* const p = this->take(this->first_bin());
   EXPECT_EQ(this->heap_.release_cached(ClientPtr(p)).fault, Fault::kCorruption);
-  EXPECT_EQ(this->heap_.take_cached(ClientPtr(p)).fault, Fault::kCorruption);
   EXPECT_EQ(this->give(p), Fault::kNone) << "and nothing was changed";
 }
 
