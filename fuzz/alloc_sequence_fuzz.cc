@@ -1,7 +1,7 @@
 // alloc_sequence: all ops in lockstep with the reference model, which predicts every page, slot,
-// magazine, counter and route (models/lockstep.h). Small geometry reaches every edge within a few
-// ops, with free slots poisoned; four pages a superslab show every tier; production geometry is
-// what ships; each hardened and without checks.
+// magazine, counter and route (models/lockstep/lockstep.h). Small geometry reaches every edge
+// within a few ops, with free slots poisoned; four pages a superslab show every tier; production
+// geometry is what ships; each hardened and without checks.
 #include "fuzz/lockstep_run.h"
 #include "fuzz/trace_mutator.h"
 

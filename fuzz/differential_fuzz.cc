@@ -18,8 +18,8 @@
 #include "heap/allocator.h"
 #include "heap/allocator_members.h"
 #include "inspect/audit.h"
-#include "models/blocks.h"
-#include "models/lockstep_configs.h"
+#include "models/lockstep/blocks.h"
+#include "models/lockstep/lockstep_configs.h"
 
 namespace hakmem::fuzz {
 namespace {

@@ -13,7 +13,7 @@
 #include "hot/hot_box.h"
 #include "laws/hot_laws.h"
 #include "laws/page_laws.h"
-#include "models/lockstep_configs.h"
+#include "models/lockstep/lockstep_configs.h"
 
 namespace hakmem::fuzz {
 namespace {

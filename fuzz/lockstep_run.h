@@ -10,8 +10,8 @@
 #include "fuzz/check.h"
 #include "fuzz/poison_world.h"
 #include "fuzz/trace_input.h"
-#include "models/lockstep.h"
-#include "models/lockstep_configs.h"
+#include "models/lockstep/lockstep.h"
+#include "models/lockstep/lockstep_configs.h"
 
 namespace hakmem::fuzz {
 

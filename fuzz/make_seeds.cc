@@ -11,7 +11,7 @@
 
 #include "base/rng.h"
 #include "fuzz/trace_input.h"
-#include "models/op_generator.h"
+#include "models/lockstep/op_generator.h"
 
 namespace hakmem::fuzz {
 namespace {

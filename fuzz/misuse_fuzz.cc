@@ -1,7 +1,7 @@
 // misuse: pointers that must be refused between ops that are legal. What free would do about a
 // pointer is what Allocator::locate says, so a run goes on behind a misuse. The model gives the
-// verdict for the arena (models/lockstep_pointers.h); here every live block, wherever it is, is
-// also judged from what the program knows: its start is legal, its inside is not.
+// verdict for the arena (models/lockstep/lockstep_pointers.h); here every live block, wherever it
+// is, is also judged from what the program knows: its start is legal, its inside is not.
 #include <array>
 
 #include "fuzz/lockstep_run.h"

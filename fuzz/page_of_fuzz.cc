@@ -12,7 +12,7 @@
 #include "fuzz/check.h"
 #include "heap/allocator.h"
 #include "heap/allocator_members.h"
-#include "models/lockstep_configs.h"
+#include "models/lockstep/lockstep_configs.h"
 
 namespace hakmem::fuzz {
 namespace {

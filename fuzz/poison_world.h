@@ -11,8 +11,8 @@
 
 #include "base/atomic.h"
 #include "config/config.h"
-#include "models/asan_poison.h"
-#include "models/lockstep_configs.h"
+#include "models/lockstep/asan_poison.h"
+#include "models/lockstep/lockstep_configs.h"
 #include "page/arena.h"
 #include "page/slot_entry.h"
 

@@ -18,7 +18,7 @@
 #include <span>
 #include <vector>
 
-#include "models/ops.h"
+#include "models/lockstep/ops.h"
 #include "policy/policy_snapshot.h"
 
 namespace hakmem::fuzz {

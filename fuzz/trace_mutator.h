@@ -1,10 +1,11 @@
 // The custom mutator and crossover of the targets that run traces: whole ops are changed, repeated,
-// moved and spliced with the generator of the property tests (models/op_generator.h); one time in
-// eight libFuzzer's own mutation of bytes has its turn. A target includes this once, in its .cc.
+// moved and spliced with the generator of the property tests (models/lockstep/op_generator.h); one
+// time in eight libFuzzer's own mutation of bytes has its turn. A target includes this once, in its
+// .cc.
 #pragma once
 
 #include "fuzz/trace_input.h"
-#include "models/op_generator.h"
+#include "models/lockstep/op_generator.h"
 
 // Absent where a plain main() replays inputs.
 extern "C" __attribute__((weak)) std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size,

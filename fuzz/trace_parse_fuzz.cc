@@ -6,9 +6,9 @@
 #include <string>
 
 #include "fuzz/check.h"
-#include "models/history.h"
-#include "models/ops.h"
-#include "models/trace_file.h"
+#include "models/lockstep/history.h"
+#include "models/lockstep/ops.h"
+#include "models/lockstep/trace_file.h"
 
 namespace hakmem::fuzz {
 namespace {

@@ -12,7 +12,7 @@
 #include "cold/cold_box.h"
 #include "hot/hot_box.h"
 #include "laws/page_laws.h"
-#include "models/lockstep_configs.h"
+#include "models/lockstep/lockstep_configs.h"
 #include "models/reference/context.h"
 #include "proptests/steps.h"
 #include "remote/remote_box.h"

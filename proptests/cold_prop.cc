@@ -1,6 +1,6 @@
 // The cold box against the model's: which page is lent, tiers, warm pages, warm_cap, budget, limit,
 // decay, memory refused, trim.
-#include "models/ops.h"
+#include "models/lockstep/ops.h"
 #include "proptests/box_fixture.h"
 
 namespace hakmem::model {

@@ -1,7 +1,7 @@
 // Small scope, all of it: every sequence over a small alphabet of ops, to the depth that the state
 // budget allows, on the real code in the small geometry (4 slots a page, 2 pages a superslab,
 // magazines of 4), in lockstep with the model. Sequences that reach a state seen before are not
-// continued (models/state_key.h says what a state is): their futures have been looked at.
+// continued (models/lockstep/state_key.h says what a state is): their futures have been looked at.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -9,9 +9,9 @@
 #include <unordered_set>
 #include <vector>
 
-#include "models/lockstep.h"
-#include "models/lockstep_configs.h"
-#include "models/state_key.h"
+#include "models/lockstep/lockstep.h"
+#include "models/lockstep/lockstep_configs.h"
+#include "models/lockstep/state_key.h"
 
 namespace hakmem::model {
 namespace {

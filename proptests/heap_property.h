@@ -6,8 +6,8 @@
 
 #include "base/block_view.h"
 #include "base/rng.h"
-#include "models/blocks.h"
-#include "models/lockstep_configs.h"
+#include "models/lockstep/blocks.h"
+#include "models/lockstep/lockstep_configs.h"
 #include "proptests/steps.h"
 
 namespace hakmem::model {

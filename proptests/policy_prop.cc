@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "models/lockstep_configs.h"
+#include "models/lockstep/lockstep_configs.h"
 #include "proptests/steps.h"
 
 namespace hakmem::model {

@@ -2,7 +2,7 @@
 // slow way (models/reference/shape.h), in every geometry.
 #include <gtest/gtest.h>
 
-#include "models/lockstep_configs.h"
+#include "models/lockstep/lockstep_configs.h"
 #include "models/reference/shape.h"
 #include "proptests/fixed_seed.h"
 

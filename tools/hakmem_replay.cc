@@ -3,7 +3,7 @@
 // A recorded trace (HAKMEM_TRACE) is first judged by itself: were the blocks that the process got
 // apart from each other, aligned, and each freed once? Then the same calls are made of the
 // allocator's own code over a platform in memory, and of the model: every block must come from
-// where the model says, by the path it says. A text trace (models/ops.h) goes to lockstep at once.
+// where the model says, by the path it says. A text trace (models/lockstep/ops.h) goes to lockstep at once.
 //
 // Exit status: 0 no difference, 1 a difference, 2 bad arguments or files.
 #include <CLI/CLI.hpp>
@@ -14,12 +14,12 @@
 #include <string>
 #include <vector>
 
-#include "models/history.h"
-#include "models/lockstep.h"
-#include "models/lockstep_configs.h"
-#include "models/minimise.h"
-#include "models/recorded_blocks.h"
-#include "models/trace_file.h"
+#include "models/lockstep/history.h"
+#include "models/lockstep/lockstep.h"
+#include "models/lockstep/lockstep_configs.h"
+#include "models/lockstep/minimise.h"
+#include "models/lockstep/recorded_blocks.h"
+#include "models/lockstep/trace_file.h"
 
 namespace {
 

@@ -9,7 +9,7 @@
 
 #include "config/config.h"
 #include "limits/memory_limit.h"
-#include "models/model_platform.h"
+#include "models/lockstep/model_platform.h"
 #include "models/schedule/scheduler.h"
 
 namespace hakmem::schedule {

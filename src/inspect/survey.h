@@ -8,7 +8,8 @@
 //
 //   allocated <= active <= resident <= mapped + metadata      law M1 (laws/heap_laws.h)
 //
-// Tests: tests/unit/survey_test.cc; models/lockstep.h compares `allocated` with the model's blocks.
+// Tests: tests/unit/survey_test.cc; models/lockstep/lockstep.h compares `allocated` with the
+// model's blocks.
 #pragma once
 
 #include <bit>

@@ -13,7 +13,7 @@ as_root=()
 # ---- the tree and the stand-ins ------------------------------------------------------------------------------------------
 
 root=$work/tree door=$work/tree/hakmem calls=$work/calls
-mkdir -p "$root/build/hardened" "$root/models/mutation" "$work/bin" "$work/system/usr/sbin"
+mkdir -p "$root/build/hardened" "$root/tools/faults/mutation" "$work/bin" "$work/system/usr/sbin"
 cp -r "$tree"/{hakmem,ci,bench,fuzz,src,include,cmake,tools,CMakeLists.txt,CMakePresets.json} "$root"
 cp "$built/libhakmem.so" "$root/build/hardened/libhakmem.so"
 export PATH="$work/bin:/usr/sbin:/usr/bin:/sbin:/bin" DPKG_ROOT=$work/system CALLS=$calls
@@ -72,7 +72,7 @@ answers 2 "'--nope'" bench workloads --nope
 answers 2 "'--nope'" fuzz page_of --nope
 
 # What the front door says of options is what the scripts take.
-for pair in bench=bench/run fuzz=fuzz/run mutate=models/mutation/run.py coverage=ci/coverage.py; do
+for pair in bench=bench/run fuzz=fuzz/run mutate=tools/faults/mutation/run.py coverage=ci/coverage.py; do
   door "${pair%=*}" --help
   while read -r option; do
     grep -q -- "$option\b" "$work/out" || fail "${pair%=*} --help does not tell of $option"

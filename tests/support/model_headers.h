@@ -19,10 +19,10 @@
 #include <vector>
 
 #include "fuzz/poison_world.h"
-#include "models/lockstep.h"
-#include "models/lockstep_configs.h"
-#include "models/minimise.h"
-#include "models/op_generator.h"
+#include "models/lockstep/lockstep.h"
+#include "models/lockstep/lockstep_configs.h"
+#include "models/lockstep/minimise.h"
+#include "models/lockstep/op_generator.h"
 #include "tests/support/instances.h"
 #include "tests/support/property_instances.h"
 

@@ -1,6 +1,6 @@
 // KeptMemory: lockstep runs believe that what they get is as fresh as from the kernel, and that
 // memory which is closed is known to be.
-#include "models/kept_memory.h"
+#include "models/lockstep/kept_memory.h"
 
 #include <gtest/gtest.h>
 

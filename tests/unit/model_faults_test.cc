@@ -7,9 +7,9 @@
 #include <cstdio>
 #include <vector>
 
-#include "models/lockstep.h"
-#include "models/lockstep_configs.h"
-#include "models/op_generator.h"
+#include "models/lockstep/lockstep.h"
+#include "models/lockstep/lockstep_configs.h"
+#include "models/lockstep/op_generator.h"
 
 namespace hakmem::model {
 namespace {

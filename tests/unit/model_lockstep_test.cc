@@ -1,12 +1,12 @@
 // That lockstep can fail: the model, or the allocator behind its back, is tampered with in every
 // way that is compared, and the difference has to be named. And traces that once differed.
-#include "models/lockstep.h"
+#include "models/lockstep/lockstep.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "models/lockstep_configs.h"
+#include "models/lockstep/lockstep_configs.h"
 
 namespace hakmem::model {
 namespace {

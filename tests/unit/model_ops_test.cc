@@ -5,9 +5,9 @@
 #include <cstring>
 #include <set>
 
-#include "models/minimise.h"
-#include "models/op_generator.h"
-#include "models/ops.h"
+#include "models/lockstep/minimise.h"
+#include "models/lockstep/op_generator.h"
+#include "models/lockstep/ops.h"
 
 namespace hakmem::model {
 namespace {

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "entry/trace_format.h"
-#include "models/ops.h"
+#include "models/lockstep/ops.h"
 
 namespace hakmem::model {
 

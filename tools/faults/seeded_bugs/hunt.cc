@@ -9,10 +9,10 @@
 #include <cstdio>
 #include <string>
 
-#include "models/lockstep.h"
-#include "models/lockstep_configs.h"
-#include "models/minimise.h"
-#include "models/op_generator.h"
+#include "models/lockstep/lockstep.h"
+#include "models/lockstep/lockstep_configs.h"
+#include "models/lockstep/minimise.h"
+#include "models/lockstep/op_generator.h"
 
 namespace hakmem::model {
 namespace {

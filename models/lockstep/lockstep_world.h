@@ -2,7 +2,7 @@
 // fork's child, policy, budget, a system that refuses, trim, time.
 #pragma once
 
-#include "models/lockstep.h"
+#include "models/lockstep/lockstep.h"
 
 namespace hakmem::model {
 

@@ -24,8 +24,8 @@
 #include <utility>
 #include <vector>
 
-#include "models/asan_poison.h"
-#include "models/page_bits.h"
+#include "models/lockstep/asan_poison.h"
+#include "models/lockstep/page_bits.h"
 #include "pal/linux.h"
 
 namespace hakmem::model {

@@ -1,11 +1,11 @@
-// Random traces in lockstep with the model, over every geometry and flavour: the quick judge of a mutant. Exits 1 at the first
-// difference. Unlike the properties it does not make the trace small.
+// Random traces in lockstep with the model, over every geometry and flavour: the quick judge of a
+// mutant. Exits 1 at the first difference. Unlike the properties it does not make the trace small.
 #include <cstdint>
 #include <cstdlib>
 
-#include "models/lockstep.h"
-#include "models/lockstep_configs.h"
-#include "models/op_generator.h"
+#include "models/lockstep/lockstep.h"
+#include "models/lockstep/lockstep_configs.h"
+#include "models/lockstep/op_generator.h"
 
 namespace hakmem::model {
 namespace {

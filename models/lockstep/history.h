@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "entry/trace_format.h"
-#include "models/ops.h"
+#include "models/lockstep/ops.h"
 
 namespace hakmem::model {
 

@@ -18,10 +18,10 @@
 #include "heap/allocator.h"
 #include "heap/allocator_members.h"
 #include "inspect/audit.h"
-#include "models/blocks.h"
-#include "models/lockstep_compare.h"
-#include "models/model_platform.h"
-#include "models/ops.h"
+#include "models/lockstep/blocks.h"
+#include "models/lockstep/lockstep_compare.h"
+#include "models/lockstep/model_platform.h"
+#include "models/lockstep/ops.h"
 
 namespace hakmem::model {
 
@@ -398,7 +398,7 @@ std::string run_trace(const Trace& trace, const LockstepOptions& options = {}) {
 
 }  // namespace hakmem::model
 
-#include "models/lockstep_memory.h"
-#include "models/lockstep_pointers.h"
-#include "models/lockstep_reshuffle.h"
-#include "models/lockstep_world.h"
+#include "models/lockstep/lockstep_memory.h"
+#include "models/lockstep/lockstep_pointers.h"
+#include "models/lockstep/lockstep_reshuffle.h"
+#include "models/lockstep/lockstep_world.h"

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string>
 
-#include "models/blocks.h"
+#include "models/lockstep/blocks.h"
 #include "models/reference/allocator.h"
 
 namespace hakmem::model {

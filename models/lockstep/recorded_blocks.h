@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "models/blocks.h"
+#include "models/lockstep/blocks.h"
 
 namespace hakmem::model {
 

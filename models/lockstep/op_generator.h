@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "base/rng.h"
-#include "models/ops.h"
+#include "models/lockstep/ops.h"
 
 namespace hakmem::model {
 

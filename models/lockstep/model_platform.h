@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "models/fault_plan.h"
-#include "models/kept_memory.h"
+#include "models/lockstep/fault_plan.h"
+#include "models/lockstep/kept_memory.h"
 #include "pal/fake.h"
 
 namespace hakmem::model {

@@ -3,7 +3,7 @@
 // must find. Outside the arena the model knows less: there it says only that it is a fault.
 #pragma once
 
-#include "models/lockstep.h"
+#include "models/lockstep/lockstep.h"
 
 namespace hakmem::model {
 

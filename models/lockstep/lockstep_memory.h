@@ -3,7 +3,7 @@
 // prediction is held against what happened.
 #pragma once
 
-#include "models/lockstep.h"
+#include "models/lockstep/lockstep.h"
 
 namespace hakmem::model {
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import schema
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SMALL = 'SmallHardened'
 BUGS = [
     ('remote drain forgets used--', 'src/heap/page_returns.h',
@@ -138,7 +138,7 @@ BUGS = [
 
 def copy_of_sources(scratch):
     tree = Path(scratch)
-    for folder in ('src', 'models', 'include', 'proptests', 'fuzz'):
+    for folder in ('src', 'models', 'include', 'proptests', 'fuzz', 'tools'):
         shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns('corpus', '__pycache__'))
     return tree
 
@@ -168,7 +168,7 @@ def hunt(number):
             print(f'{number}. {what}: its place in {file} is gone, bring the list up to date')
             return False
         path.write_text(before.replace(text, bug, 1))
-        program, error = compile_in(tree, 'g++', 'models/seeded_bugs/hunt.cc', [f'-DHAKMEM_HUNT_CONFIG={config}'])
+        program, error = compile_in(tree, 'g++', 'tools/faults/seeded_bugs/hunt.cc', [f'-DHAKMEM_HUNT_CONFIG={config}'])
         said = f'found by the compiler: {error}'
         if program is not None:
             said = subprocess.run([str(program)], capture_output=True, text=True).stdout

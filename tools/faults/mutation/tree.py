@@ -15,12 +15,12 @@ from pathlib import Path
 
 import schemata
 
-ROOT = Path(__file__).resolve().parents[2]
-HERE = 'models/mutation'
+ROOT = Path(__file__).resolve().parents[3]
+HERE = 'tools/faults/mutation'
 BOXES = ['page', 'hot', 'ultra', 'remote', 'limits', 'cold', 'policy', 'heap', 'inspect', 'entry', 'pal']
 WHOLE = {'entry', 'pal'}  # judged in the whole library
 ORACLES = {'src/inspect/audit.h', 'src/pal/fake.h', 'src/pal/fake_areas.h'}  # judges themselves; part of no library
-LINKED = ['include', 'models', 'proptests', 'tests', 'fuzz']
+LINKED = ['include', 'models', 'proptests', 'tests', 'fuzz', 'tools']
 FLAGS = ['-std=c++20', '-g0', '-w', '-Wno-c++11-narrowing', '-ferror-limit=0', '-fconstexpr-steps=33554432',
          '-DHAKMEM_FLAVOUR_HARDENED=1', '-D_GLIBCXX_ASSERTIONS', '-pthread']
 ERROR = re.compile(r'^(?:[^:\n]*/)?tree/(src/[^:\n]+):(\d+):\d+: (?:fatal )?error: ', re.M)

@@ -3,8 +3,8 @@
 
 #include "base/atomic.h"
 #include "config/config.h"
-#include "models/model_platform.h"
-#include "models/watched_limit.h"
+#include "models/lockstep/model_platform.h"
+#include "models/lockstep/watched_limit.h"
 
 namespace hakmem::model {
 

@@ -4,7 +4,7 @@
 // if one has no counterpart.
 #pragma once
 
-#include "models/lockstep.h"
+#include "models/lockstep/lockstep.h"
 
 namespace hakmem::model {
 

@@ -33,7 +33,7 @@ def programs(root):
     """Every unit test and property that reaches the boxes, the random traces, and the models of concurrency."""
     elsewhere = {'model_ops', 'v1_churn', 'lock', 'types', 'rng', 'report', 'large_cache', 'large_heap', 'address_table',
                  'fake_platform', 'v1_chunk', 'v1_heap', 'stats', 'bits', 'cgroup'}
-    found = [Program('traces', 'models/mutation/traces.cc', 'trace')]
+    found = [Program('traces', 'tools/faults/mutation/traces.cc', 'trace')]
     for path in sorted((root / 'tests/unit').glob('*_test.cc')):
         if path.stem[:-len('_test')] not in elsewhere and not ENTRY.search(path.read_text()):
             found.append(Program(path.stem, str(path.relative_to(root)), 'unit'))

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <initializer_list>
 
-#include "models/ops.h"
+#include "models/lockstep/ops.h"
 
 namespace hakmem::model {
 
