@@ -23,15 +23,16 @@
 #include <cstdint>
 
 #include "cold/cold_interface.h"
+#include "cold/idle_account.h"
 #include "cold/page_guards.h"
 #include "cold/page_records.h"
 #include "cold/purger.h"
 #include "cold/slab_table.h"
+#include "cold/superslab_source.h"
 #include "config/memory_options.h"
 #include "limits/mapping_budget.h"
 #include "limits/memory_limit.h"
 #include "page/arena.h"
-#include "page/unused.h"
 #include "pal/lock.h"
 
 namespace hakmem {
@@ -60,8 +61,8 @@ class ColdBox {
     guards_.init(platform, mappings);
     purger_.init(platform, arena, limit);
     const LockGuard<C> guard(lock_);
-    const bool done = slab_records_.init(platform, arena.superslabs() * sizeof(Superslab), 0);
-    table_.init(static_cast<Superslab*>(slab_records_.begin()));
+    const bool done = source_.init(platform, arena, mappings);
+    table_.init(source_.records());
     return done;
   }
 
@@ -93,20 +94,7 @@ class ColdBox {
   // touched. Returns the bytes that were not given back before. Requires: the caller may take slots
   // from the page, and nobody does meanwhile.
   std::size_t purge_unused(Page& page) noexcept {
-    if (keeps_pages_whole()) return 0;
-    const std::size_t system_page = platform_->page_bytes();
-    const std::size_t all = page_bytes(page) - Sizes::kGuardBytes;
-    const std::size_t carved = std::size_t{page.carved} * page.block_size;
-    const std::size_t touched = page.was_zero ? round_up(carved, system_page) : all;
-    std::size_t bytes = 0;
-    for_each_unused_stretch(page, all, system_page, [&](std::size_t offset, std::size_t length) {
-      const std::size_t there = offset < touched ? std::min(length, touched - offset) : 0;
-      auto* const at = reinterpret_cast<void*>(page.base + offset);
-      if (there == 0 || platform_->purge(at, there)) bytes += length;
-    });
-    const std::size_t before = page.purged.load_relaxed() * system_page;  // relaxed: a count
-    page.purged.store_relaxed(static_cast<std::uint32_t>(bytes / system_page));
-    return bytes > before ? bytes - before : 0;
+    return keeps_pages_whole() ? 0 : purger_.purge_unused(page);
   }
 
   // The decay period that it is now, a running number.
@@ -117,7 +105,11 @@ class ColdBox {
   void age(std::uint32_t now, Caller caller = Caller::kHoldsAContext) noexcept {
     if (HAKMEM_LIKELY(now == seen_period_.load_relaxed())) return;  // relaxed: a hint only
     seen_period_.store_relaxed(now);
-    forget_half_of_what_was_missed();
+    {
+      const LockGuard<C> guard(lock_);
+      HAKMEM_AUDIT(table_.adds_up(), "slab-bytes", now);
+      idle_.forget_half_in(period_by_clock());
+    }
     const auto decayed = [&](std::uint32_t i)
                              HAKMEM_REQUIRES(lock_) { return table_.decayed(i, now, warm_cap_); };
     purge_warm(caller, decayed);
@@ -203,7 +195,6 @@ class ColdBox {
  private:
   static constexpr std::uint32_t kIdleLooks = 4;
   static constexpr std::uint32_t kLooks = 64;  // at superslabs, with the lock held
-  static constexpr std::uint32_t kSlabsAhead = 512;
 
   static constexpr std::size_t page_bytes(const Page& page) noexcept {
     return SlabTable<Sizes>::page_bytes(static_cast<std::uint8_t>(page.bin));
@@ -249,43 +240,22 @@ class ColdBox {
     return Sizes::kBinTable[a].page_shift == Sizes::kBinTable[b].page_shift;
   }
 
-  // Neighbours are committed one after the other, so that all together are one mapping.
   std::uint32_t commit_new_slab() noexcept HAKMEM_REQUIRES(lock_) {
     const std::uint32_t i = table_.reserve_next(arena_->superslabs());
     if (i == Superslab::kNone) return i;
-    if (!open_records(i)) {
-      mappings_->refused();
+    bool committed = source_.open_records(i);
+    if (committed) {
+      lock_.unlock();
+      committed = source_.commit(i, options_);
+      lock_.lock();
+    }
+    if (!committed) {
       table_.give_up(i);
       return Superslab::kNone;
     }
-    lock_.unlock();
-    void* const at = address_of(i);
-    if (i % kSlabsAhead == 0) prepare_ahead(i, at);
-    const bool committed = platform_->commit(at, Sizes::kSuperslabBytes);
-    if (!committed) mappings_->refused();
-    lock_.lock();
-    if (committed) {
-      table_.committed();
-      arena_->put_in_use(SlabIndex(i));
-      return i;
-    }
-    table_.give_up(i);
-    return Superslab::kNone;
-  }
-  // What is opened here stays so when the superslab itself is refused: it is the next one's.
-  bool open_records(std::uint32_t i) noexcept HAKMEM_REQUIRES(lock_) {
-    return slab_records_.reach(*platform_, (i + std::size_t{1}) * sizeof(Superslab)) &&
-           arena_->open_tables(*platform_, SlabIndex(i));
-  }
-  // What else tells one mapping from another is said ahead for a part of the arena. Said after the
-  // commit, it would first cut a mapping in two, which needs one more just when there may be none.
-  void prepare_ahead(std::uint32_t i, void* at) noexcept {
-    const std::uint32_t slabs = std::min(arena_->superslabs() - i, kSlabsAhead);
-    const std::size_t bytes = slabs * Sizes::kSuperslabBytes;
-    platform_->reveal(at, bytes);
-    if (options_.huge != HugePages::kSystem) {
-      platform_->advise_huge(at, bytes, advice_of(options_));
-    }
+    table_.committed();
+    arena_->put_in_use(SlabIndex(i));
+    return i;
   }
 
   struct Lent {
@@ -314,8 +284,12 @@ class ColdBox {
     if (is_warm) {
       limit_->refund(Holder::kPages, bytes);
     } else {
-      note_growth(std::min(bytes, Sizes::kUnitBytes));  // a large one is touched bit by bit
-      note_missed(bytes);
+      const ColdTotals& now = table_.totals();
+      const std::size_t grown = std::min(bytes, Sizes::kUnitBytes);  // touched bit by bit
+      if (idle_.grown_by(grown, now.lent_bytes + now.warm_bytes)) {
+        periods_by_growth_.fetch_add_relaxed(1);  // relaxed: a hint only
+      }
+      idle_.taken_anew(bytes);
     }
     const bool has_guard = (table_[i].guarded & (1u << k)) != 0;
     if (guards_pages()) table_[i].guarded |= 1u << k;
@@ -325,17 +299,6 @@ class ColdBox {
   bool is_over_budget(std::size_t more) noexcept {
     const LockGuard<C> guard(lock_);
     return budget_ != 0 && table_.totals().lent_bytes + more > budget_;
-  }
-
-  // A heap that takes much new memory gives up what is at rest, however little time has passed: an
-  // eighth of what it has at a time, so that growing costs no more for that.
-  void note_growth(std::size_t bytes) noexcept HAKMEM_REQUIRES(lock_) {
-    grown_bytes_ += bytes;
-    const ColdTotals& totals = table_.totals();
-    const std::size_t eighth = (totals.lent_bytes + totals.warm_bytes) / 8;
-    if (grown_bytes_ < std::max(Geometry::kGrowthBytes, eighth)) return;
-    grown_bytes_ = 0;
-    periods_by_growth_.fetch_add_relaxed(1);  // relaxed: a hint only
   }
 
   // A guard keeps the system from using a huge page.
@@ -373,19 +336,13 @@ class ColdBox {
       table_.take_back(i, records_.number_of(page), used_in);
       if (limit_->over_soft(Holder::kPages)) {
         batch.add(table_.withdraw(i, table_[i].warm_pages));
-      } else if (table_.totals().warm_bytes > idle_max()) {
+      } else if (table_.totals().warm_bytes > idle_.allowed(table_.totals().lent_bytes)) {
         choose_idle(batch);
       }
     }
     purge_batch(batch);
   }
 
-  // What free pages may keep until they have aged. A program that takes and frees much in turns
-  // misses what was purged early: it keeps as much more from then on, and half of that after each
-  // period.
-  std::size_t idle_max() noexcept HAKMEM_REQUIRES(lock_) {
-    return std::max(Geometry::kIdleBytes, table_.totals().lent_bytes / 8) + missed_bytes_;
-  }
   // One superslab of those that have had warm pages for longest: each free pays for about one page.
   void choose_idle(PurgeBatch& batch) noexcept HAKMEM_REQUIRES(lock_) {
     for (std::uint32_t n = 0; n < kIdleLooks && batch.size == 0; ++n) {
@@ -393,28 +350,12 @@ class ColdBox {
       const std::uint32_t pages = table_.beyond_cap(i, warm_cap_);
       if (pages != 0) {
         batch.add(table_.withdraw(i, pages));
-        early_bytes_ += static_cast<std::size_t>(std::popcount(pages)) *
-                        SlabTable<Sizes>::page_bytes(table_[i].bin);
+        idle_.purged_early(static_cast<std::size_t>(std::popcount(pages)) *
+                           SlabTable<Sizes>::page_bytes(table_[i].bin));
       }
       if (table_[i].warm_pages != 0) table_.look_later(i);
     }
   }
-  void note_missed(std::size_t bytes) noexcept HAKMEM_REQUIRES(lock_) {
-    const std::size_t missed = std::min(bytes, early_bytes_);
-    early_bytes_ -= missed;
-    missed_bytes_ += missed;
-  }
-  // By the clock alone: growing is what such a program does.
-  void forget_half_of_what_was_missed() noexcept {
-    const std::uint32_t now = period_by_clock();
-    const LockGuard<C> guard(lock_);
-    HAKMEM_AUDIT(table_.adds_up(), "slab-bytes", now);
-    if (now == missed_in_) return;
-    missed_in_ = now;
-    early_bytes_ /= 2;
-    missed_bytes_ /= 2;
-  }
-
   std::uint32_t period_by_clock() noexcept {
     return static_cast<std::uint32_t>(platform_->clock_ms() / kDecayPeriodMs);
   }
@@ -475,18 +416,15 @@ class ColdBox {
   PageRecords<C> records_;
   PageGuards<C> guards_;
   Purger<C> purger_;
+  SuperslabSource<C> source_;  // its records: under lock_
   MemoryOptions options_{};
   Lock<C>
       batch_;  // over system calls too: only a fork waits for it, and others of Caller::kHoldsNone
   Lock<C> lock_;
-  GrowingTable<Platform> slab_records_ HAKMEM_GUARDED_BY(lock_);
   SlabTable<Sizes> table_ HAKMEM_GUARDED_BY(lock_);
   std::array<std::uint32_t, kClassesMax> warm_cap_ HAKMEM_GUARDED_BY(lock_){};
   std::size_t budget_ HAKMEM_GUARDED_BY(lock_) = 0;
-  std::size_t grown_bytes_ HAKMEM_GUARDED_BY(lock_) = 0;   // in this period by growth
-  std::size_t early_bytes_ HAKMEM_GUARDED_BY(lock_) = 0;   // purged before they had aged
-  std::size_t missed_bytes_ HAKMEM_GUARDED_BY(lock_) = 0;  // of these, taken anew
-  std::uint32_t missed_in_ HAKMEM_GUARDED_BY(lock_) = 0;   // the period by clock of the last look
+  IdleAccount<Geometry> idle_ HAKMEM_GUARDED_BY(lock_);
   typename C::World::template atomic<std::uint32_t> seen_period_{0};
   typename C::World::template atomic<std::uint32_t> periods_by_growth_{0};
 };

@@ -1,7 +1,9 @@
 // Gives the memory of withdrawn pages back to the system, without the cold box's lock: they are out
-// of everybody's reach meanwhile (SlabTable::withdraw, restore).
+// of everybody's reach meanwhile (SlabTable::withdraw, restore). And that between the blocks of
+// pages that are lent.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -10,6 +12,7 @@
 #include "cold/slab_table.h"
 #include "limits/memory_limit.h"
 #include "page/arena.h"
+#include "page/unused.h"
 
 namespace hakmem {
 
@@ -49,6 +52,24 @@ class Purger {
     const std::size_t all = static_cast<std::size_t>(std::popcount(purge.pages)) * bytes;
     limit_->refund(Holder::kPages, all);
     return all;
+  }
+
+  // What no block lies on of a lent page (ColdBox::purge_unused).
+  std::size_t purge_unused(SoPage<C>& page) noexcept {
+    const std::size_t system_page = platform_->page_bytes();
+    const std::size_t all =
+        SlabTable<Sizes>::page_bytes(page.bin_index().value()) - Sizes::kGuardBytes;
+    const std::size_t carved = std::size_t{page.carved} * page.block_size;
+    const std::size_t touched = page.was_zero ? round_up(carved, system_page) : all;
+    std::size_t bytes = 0;
+    for_each_unused_stretch(page, all, system_page, [&](std::size_t offset, std::size_t length) {
+      const std::size_t there = offset < touched ? std::min(length, touched - offset) : 0;
+      auto* const at = reinterpret_cast<void*>(page.base + offset);
+      if (there == 0 || platform_->purge(at, there)) bytes += length;
+    });
+    const std::size_t before = page.purged.load_relaxed() * system_page;  // relaxed: a count
+    page.purged.store_relaxed(static_cast<std::uint32_t>(bytes / system_page));
+    return bytes > before ? bytes - before : 0;
   }
 
  private:

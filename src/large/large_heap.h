@@ -23,6 +23,7 @@
 #include <cstring>
 
 #include "base/block_view.h"
+#include "base/early_returns.h"
 #include "base/types.h"
 #include "config/geometry.h"
 #include "large/extent_map.h"
@@ -283,27 +284,19 @@ class LargeHeap {
     budget_->add(count - counted_);  // about as many mappings
     counted_ = count;
   }
-  // A program that frees much and then makes no call has given it back with these frees. One that
-  // takes and frees in turns misses what went early: it is left as much more from then on, and half
-  // of that after each kMissedMs (as cold/cold_box.h does with pages).
+  // A program that frees much and then makes no call has given it back with these frees.
   std::size_t keep_max() noexcept HAKMEM_REQUIRES(lock_) {
-    return std::max(kKeepMin, map_.live_bytes() / 8) + missed_bytes_;
+    return std::max(kKeepMin, map_.live_bytes() / 8) + early_.missed();
   }
   bool can_keep(std::size_t length) noexcept HAKMEM_REQUIRES(lock_) {
     if (length <= keep_max()) return true;
-    early_bytes_ += length;
+    early_.returned(length);
     return false;
-  }
-  void note_missed(std::size_t length) noexcept HAKMEM_REQUIRES(lock_) {
-    const std::size_t missed = std::min(length, early_bytes_);
-    early_bytes_ -= missed;
-    missed_bytes_ += missed;
   }
   void note_time(std::uint64_t now) noexcept HAKMEM_REQUIRES(lock_) {
     if (now <= halved_ms_ + kMissedMs) return;
     halved_ms_ = now;
-    early_bytes_ /= 2;
-    missed_bytes_ /= 2;
+    early_.forget_half();
   }
 
   // The oldest free extent when it must go, out of the registry; else key 0.
@@ -312,7 +305,7 @@ class LargeHeap {
     if (e == nullptr) return {};
     if (now <= e->freed_ms + kKeepMs) {
       if (map_.free_bytes() <= keep_max()) return {};
-      early_bytes_ += e->length;
+      early_.returned(e->length);
     }
     return withdraw(e);
   }
@@ -390,8 +383,7 @@ class LargeHeap {
   ExtentMap<P> map_ HAKMEM_GUARDED_BY(lock_);
   std::array<std::uintptr_t, kRemembered> freed_ HAKMEM_GUARDED_BY(lock_){};
   std::size_t next_freed_ HAKMEM_GUARDED_BY(lock_) = 0;
-  std::size_t early_bytes_ HAKMEM_GUARDED_BY(lock_) = 0;   // given up before they had aged
-  std::size_t missed_bytes_ HAKMEM_GUARDED_BY(lock_) = 0;  // of these, taken anew
+  EarlyReturns early_ HAKMEM_GUARDED_BY(lock_);
   std::uint64_t halved_ms_ HAKMEM_GUARDED_BY(lock_) = 0;
   std::size_t counted_ HAKMEM_GUARDED_BY(lock_) = 0;  // extents that the budget knows of
   std::size_t stuck_ HAKMEM_GUARDED_BY(lock_) = 0;

@@ -21,7 +21,7 @@ Extent LargeHeap<C>::map_new(const Wanted& w) noexcept {
     const LockGuard<C> guard(lock_);
     const Extent b = enlist(c, whole, w.asked, Use::kBlock);
     if (b.key != 0) {
-      note_missed(w.length);
+      early_.taken_anew(w.length);
       return b;
     }
   }

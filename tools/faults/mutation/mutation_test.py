@@ -167,7 +167,7 @@ class Mutator(unittest.TestCase):
         built.build('bin/hot')
         programs.measure(judge, SCRATCH / 'bin/hot')
         known = next(m for points in found.values() for m in tree.mutants_of(points)
-                     if m.after == 'if (others <= cls.max_partial) {')
+                     if m.after == 'if (others <= of_bin.max_partial) {')
         self.assertEqual(programs.run(judge, SCRATCH / 'bin/hot', known.number), 'fails')
 
     def test_a_model_of_concurrency_links_with_the_mutated_headers(self):

@@ -124,7 +124,7 @@ BUGS = [
     ('contexts are idle after one period', 'src/heap/context_registry.h',
      'now - ctx.so.seen_period()) >= 2',
      'now - ctx.so.seen_period()) >= 1', SMALL),
-    ('growth is counted twice', 'src/cold/cold_box.h',
+    ('growth is counted twice', 'src/cold/idle_account.h',
      'grown_bytes_ += bytes;',
      'grown_bytes_ += 2 * bytes;', SMALL),
     ("frees of others' blocks do not count towards release mode", 'src/heap/freeing.h',
