@@ -50,6 +50,8 @@ answers() {  # answers STATUS TEXT ARG...
   called && fail "$*: started $(<"$calls")"
   grep -q -- "$text" "$work/out" || fail "$*: does not say '$text'"
 }
+while read -r name; do grep -q "^$name()" "$door" || { : >"$work/out"; fail "calls $name, which is no function"; }; done \
+  < <(grep -oE '^ *locked [a-z_]+' "$door" | sed 's/^ *//' | cut -d' ' -f2 | sort -u)
 answers 0 'usage: ./hakmem COMMAND' --help
 answers 0 '^hakmem [0-9]*\.[0-9]*\.[0-9]*$' --version
 answers 0 '^HAKMEM_LEARN=' --help-env
