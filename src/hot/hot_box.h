@@ -99,9 +99,7 @@ class HotBox {
     for (BinPages<C>& of_bin : ctx_.bins) {
       const std::uint32_t turns = 1 + of_bin.partial_count / C::Geometry::kRestPages;
       if (turn++ % turns != 0) continue;
-      for_each_with_free_slot(of_bin, [&](Page& page) {
-        if (now - page.taken_in >= 2) purge_if_changed(page, kWorthALook);
-      });
+      for_each_with_free_slot(of_bin, [&](Page& page) { purge_if_at_rest(page, now); });
     }
   }
   // The same of an idle context, of the next page from `at` on for which there was something to do.
