@@ -19,6 +19,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +29,9 @@ sys.path.insert(0, str(HERE.parent.parent / 'bench'))
 from harness import allocators  # noqa: E402
 
 SECONDS = int(os.environ.get("SITUATION_SECONDS", "60"))  # a hang, on any machine
-TRIES = 3     # of a measured run: CPU time is disturbed now and then, a growth never is
+PEER_SECONDS = min(SECONDS, 15)  # of a library that only the table compares
+TRIES = 3       # of a measured run: CPU time is disturbed now and then, a growth never is
+PEER_TRIES = 2
 NOT_HERE = 77
 
 
@@ -77,8 +81,13 @@ def situations():
     return found
 
 
+def of_ours(library):
+    return library.name in allocators.OURS
+
+
 def start(folder, situation, run, library):
     """(status, lines of output) of one run; status 'hangs' when it had to be ended."""
+    seconds = SECONDS if of_ours(library) or library.library is None else PEER_SECONDS
     module = lambda name: str(folder / f'process_{name}.so')
     words = [re.sub('@(.*?)@', lambda fit: module(fit[1]), word) for word in run.arguments]
     preload = [*map(module, run.before), *([library.library] if library.library else []), *map(module, run.after)]
@@ -90,10 +99,10 @@ def start(folder, situation, run, library):
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors='replace',
                                start_new_session=True)
     try:
-        out, err = process.communicate(timeout=SECONDS)
+        out, err = process.communicate(timeout=seconds)
         status = process.returncode
     except subprocess.TimeoutExpired:
-        out, err, status = '', f'no end after {SECONDS} s', 'hangs'
+        out, err, status = '', f'no end after {seconds} s', 'hangs'
     try:
         os.killpg(process.pid, 9)
     except ProcessLookupError:
@@ -110,15 +119,17 @@ class Judge:
     """Runs situations; what glibc had is measured once for each run."""
 
     def __init__(self, folder, glibc):
-        self.folder, self.glibc, self.standards = folder, glibc, {}
+        self.folder, self.glibc, self.standards, self.measuring = folder, glibc, {}, threading.Lock()
 
     def standard(self, situation, index):
-        if (situation.name, index) not in self.standards:
-            status, lines = start(self.folder, situation, situation.runs[index], self.glibc)
-            if status != 0:
-                raise SystemExit(f'{situation.name} {situation.runs[index].arguments}: glibc: {status} {lines[-1:]}')
-            self.standards[situation.name, index] = measures(lines)
-        return self.standards[situation.name, index]
+        key = situation.name, index
+        with self.measuring:
+            if key not in self.standards:
+                status, lines = start(self.folder, situation, situation.runs[index], self.glibc)
+                if status != 0:
+                    raise SystemExit(f'{situation.name} {situation.runs[index].arguments}: glibc: {status} {lines[-1:]}')
+                self.standards[key] = measures(lines)
+            return self.standards[key]
 
     def one(self, situation, index, library):
         """'' when right, None when it cannot be made here, else why not."""
@@ -141,11 +152,12 @@ class Judge:
         """(the wrong runs as lines, how many could not be made)."""
         wrong, left_out = [], 0
         for index, run in enumerate(situation.runs):
-            for _ in range(TRIES if situation.bounds else 1):
+            for _ in range((TRIES if of_ours(library) else PEER_TRIES) if situation.bounds else 1):
                 why = self.one(situation, index, library)
                 if not why:
                     break
-                self.standards.pop((situation.name, index), None)
+                with self.measuring:
+                    self.standards.pop((situation.name, index), None)
             if why is None:
                 left_out += 1
             elif why:
@@ -166,17 +178,19 @@ def table(chosen, columns, judge):
     width = max(len(s.name) for s in chosen)
     print(' ' * width, *(f'{column.name:>10}' for column in columns), flush=True)
     wrong, broken, made = [], False, 0
-    for situation in chosen:
-        print(f'{situation.name:<{width}}', end='', flush=True)
-        for column in columns:
-            lines, left_out = judge.judge(situation, column)
-            wrong += lines
-            here = len(situation.runs) - left_out
-            made += here
-            broken |= bool(lines) and column.name in (situation.promised or allocators.OURS)
-            cell = f'{len(lines)} of {here}' if lines else 'right' if here else '-'
-            print(f' {cell:>10}', end='', flush=True)
-        print()
+    # A few libraries side by side: a hang of one keeps the others waiting for little.
+    with ThreadPoolExecutor(min(len(columns), 2 * (os.cpu_count() or 1))) as pool:
+        for situation in chosen:
+            print(f'{situation.name:<{width}}', end='', flush=True)
+            judged = pool.map(lambda column, situation=situation: judge.judge(situation, column), columns)
+            for column, (lines, left_out) in zip(columns, judged):
+                wrong += lines
+                here = len(situation.runs) - left_out
+                made += here
+                broken |= bool(lines) and column.name in (situation.promised or allocators.OURS)
+                cell = f'{len(lines)} of {here}' if lines else 'right' if here else '-'
+                print(f' {cell:>10}', end='', flush=True)
+            print()
     print(*wrong, sep='\n', end='\n' if wrong else '')
     return 1 if broken else 0 if made else NOT_HERE
 

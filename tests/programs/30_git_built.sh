@@ -3,10 +3,10 @@
 needs=(git awk)
 witness=(git)
 
-# A stream of 400 commits over 60 files, with a side branch merged every 20 commits.
+# A stream of 200 commits over 60 files, with a side branch merged every 20 commits.
 import_stream() {
   awk 'BEGIN {
-    for (c = 1; c <= 400; ++c) {
+    for (c = 1; c <= 200; ++c) {
       printf "commit refs/heads/main\nmark :%d\ncommitter A <a@example.org> %d +0000\n", c, 1600000000 + c * 60
       message = "Change " c "\n\nBody of commit " c
       printf "data %d\n%s\n", length(message), message

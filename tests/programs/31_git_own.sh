@@ -1,4 +1,4 @@
-# git: clone, gc and fsck of the repository that this file is in.
+# git: clone, gc and fsck of the newest commits of the repository that this file is in.
 # shellcheck shell=bash disable=SC2034
 needs=(git)
 witness=(git)
@@ -10,7 +10,7 @@ prepare() {
   git config --global user.name Tester
   git config --global user.email tester@example.org
   if git -C "$PROGRAMS" rev-parse -q --verify 'HEAD^{commit}' >/dev/null 2>&1; then
-    git clone -q --bare --no-local "file://$(git -C "$PROGRAMS" rev-parse --path-format=absolute --git-common-dir)" "$INPUT/own.git"
+    git clone -q --bare --no-local --depth 40 "file://$(git -C "$PROGRAMS" rev-parse --path-format=absolute --git-common-dir)" "$INPUT/own.git"
   else
     git init -q made
     cp -R "$PROGRAMS/." made

@@ -9,19 +9,16 @@ prepare() {
 }
 
 workload() {
-  local source
   g++ --version | head -n 1
   awk -v count=1 -f "$PROGRAMS/generate_templates.awk" </dev/null >templates.cc
   g++ -std=c++20 -O1 -g -c templates.cc -o templates.o 2>&1
   nm -C --defined-only templates.o | sha256sum
   sha256sum templates.o
-  # Sources of ours: a small one, and the one that instantiates the whole allocator.
-  for source in report/report entry/heap; do
-    g++ -std=c++20 -O0 -g -fno-exceptions -fno-rtti -DHAKMEM_FLAVOUR_HARDENED=1 -I"$INPUT/src" \
-      -I"$INPUT/include" -c "$INPUT/src/$source.cc" -o own.o 2>&1
-    nm -C own.o | sha256sum
-    sha256sum own.o
-  done
+  # The source of ours that instantiates the whole allocator.
+  g++ -std=c++20 -O0 -g -fno-exceptions -fno-rtti -DHAKMEM_FLAVOUR_HARDENED=1 -I"$INPUT/src" \
+    -I"$INPUT/include" -c "$INPUT/src/entry/heap.cc" -o own.o 2>&1
+  nm -C own.o | sha256sum
+  sha256sum own.o
   g++ templates.o -o templates && ./templates | sha256sum
   cp "$PROGRAMS/handover_threads.cc" .
   g++ -std=c++20 -O2 -g -Wall -Wextra -flto=2 -frandom-seed=1 -pthread handover_threads.cc -o threads 2>&1

@@ -9,19 +9,16 @@ prepare() {
 }
 
 workload() {
-  local source
   clang++-19 --version | head -n 1
   awk -v count=1 -f "$PROGRAMS/generate_templates.awk" </dev/null >templates.cc
   clang++-19 -std=c++20 -O1 -g -c templates.cc -o templates.o 2>&1
   nm -C --defined-only templates.o | sha256sum
   sha256sum templates.o
-  # Sources of ours: a small one, and the one that instantiates the whole allocator.
-  for source in report/report entry/heap; do
-    clang++-19 -std=c++20 -O0 -g -fno-exceptions -fno-rtti -DHAKMEM_FLAVOUR_HARDENED=1 -I"$INPUT/src" \
-      -I"$INPUT/include" -c "$INPUT/src/$source.cc" -o own.o 2>&1
-    nm -C own.o | sha256sum
-    sha256sum own.o
-  done
+  # The source of ours that instantiates the whole allocator.
+  clang++-19 -std=c++20 -O0 -g -fno-exceptions -fno-rtti -DHAKMEM_FLAVOUR_HARDENED=1 -I"$INPUT/src" \
+    -I"$INPUT/include" -c "$INPUT/src/entry/heap.cc" -o own.o 2>&1
+  nm -C own.o | sha256sum
+  sha256sum own.o
   clang++-19 --ld-path=ld.lld-19 -Wl,--threads=2 templates.o -o templates 2>&1
   ./templates | sha256sum
   clang++-19 -std=c++20 -O2 -g -Wall -Wextra -flto=thin -pthread --ld-path=ld.lld-19 \

@@ -1,4 +1,4 @@
-# sqlite3: 250,000 rows, indexes, joins, window functions, deletes, vacuum, integrity_check.
+# sqlite3: 150,000 rows, indexes, joins, window functions, deletes, vacuum, integrity_check.
 # shellcheck shell=bash disable=SC2034
 needs=(sqlite3)
 witness=(sqlite3)

@@ -7,13 +7,13 @@ witness=(redis-server redis-cli redis-benchmark)
 # No reply in the order of a hash table: the server seeds its hash at random.
 commands() {
   awk 'BEGIN {
-    for (i = 1; i <= 2500; ++i) {
+    for (i = 1; i <= 1000; ++i) {
       text = sprintf("%0" (1 + i * 37 % 900) "d", i)
-      printf "SET str:%d %s\nAPPEND str:%d tail%d\n", i % 2000, text, i * 3 % 2000, i
+      printf "SET str:%d %s\nAPPEND str:%d tail%d\n", i % 800, text, i * 3 % 800, i
       printf "HSET hash:%d field%d %s\nRPUSH list:%d %d item%d\n", i % 50, i, substr(text, 1, 80), i % 40, i, i
       printf "ZADD zset:%d %d member%d\nSADD set:%d %d\n", i % 30, i * 7919 % 1009, i, i % 20, i * 31 % 5000
-      printf "XADD stream:%d 0-%d n %d\nSETRANGE range:%d %d x\n", i % 5, i, i, i % 10, i * 17 % 20000
-      if (i % 3 == 0) printf "DEL str:%d\nLPOP list:%d\n", i * 11 % 2000, i % 40
+      printf "XADD stream:%d 0-%d n %d\nSETRANGE range:%d %d x\n", i % 5, i, i, i % 10, i * 17 % 8000
+      if (i % 3 == 0) printf "DEL str:%d\nLPOP list:%d\n", i * 11 % 800, i % 40
     }
     print "DBSIZE\nSTRLEN str:7\nHLEN hash:3\nLRANGE list:3 0 9\nZRANGE zset:4 0 9 WITHSCORES"
     print "SORT set:5 LIMIT 0 9\nZUNIONSTORE union 3 zset:1 zset:2 zset:3\nSINTERSTORE both set:1 set:2"
@@ -43,7 +43,7 @@ workload() {
   commands | redis-cli -s s >replies.txt
   sha256sum replies.txt
   tail -n 40 replies.txt
-  redis-benchmark -s s -q -n 3000 -c 20 -P 4 -d 300 -r 5000 --threads 2 \
+  redis-benchmark -s s -q -n 1500 -c 20 -P 4 -d 300 -r 5000 --threads 2 \
     -t set,get,incr,lpush,rpop,sadd,hset,zadd,lrange_100,mset >benchmark.txt 2>&1
   redis-cli -s s FLUSHALL
   commands | redis-cli -s s | sha256sum

@@ -23,7 +23,7 @@ bash_loops() {
 
 workload() {
   bash_loops
-  awk 'BEGIN { x = 1; for (i = 0; i < 100000; ++i) { x = (x * 1103515 + 12345) % 2147483; print x, "row", i } }' >rows
+  awk 'BEGIN { x = 1; for (i = 0; i < 60000; ++i) { x = (x * 1103515 + 12345) % 2147483; print x, "row", i } }' >rows
   sort --parallel=2 -S 8M -k1,1n -k3,3nr rows | sha256sum
   sort --parallel=2 -u -k1,1 rows | wc -l
   awk '{ count[$1 % 5000]++; text[$1 % 700] = text[$1 % 700] $3 } END {

@@ -23,7 +23,7 @@ sub hash_churn {
 
 sub string_growth {
     my $text = '';
-    $text .= chr(97 + $_ % 26) x ($_ % 17) for 1 .. 300_000;
+    $text .= chr(97 + $_ % 26) x ($_ % 17) for 1 .. 150_000;
     my $count = () = $text =~ /([a-e]+)([^a-e]{3,9})/g;
     (my $changed = $text) =~ s/(b+)(c+)/<$2$1>/g;
     return "$count " . sha256_hex($changed);
@@ -31,7 +31,7 @@ sub string_growth {
 
 sub structures {
     my $tree = {};
-    for my $i (1 .. 60_000) {
+    for my $i (1 .. 30_000) {
         my $node = $tree;
         $node = $node->{$_} //= {} for split //, sprintf '%05d', $i;
         $node->{leaf} = [map { $i * $_ } 1 .. 3];

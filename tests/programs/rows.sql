@@ -4,7 +4,7 @@ PRAGMA synchronous = OFF;
 PRAGMA cache_size = -64000;
 CREATE TABLE item(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, name TEXT NOT NULL, weight REAL);
 CREATE TABLE kind(id INTEGER PRIMARY KEY, label TEXT);
-WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250000)
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150000)
 INSERT INTO item SELECT i, i * 7919 % 1009, 'name-' || (i * 104729 % 1000003), i * 0.5 FROM n;
 INSERT INTO kind SELECT DISTINCT kind, 'kind ' || kind FROM item;
 CREATE INDEX item_by_kind ON item(kind, name);
