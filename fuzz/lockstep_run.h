@@ -94,8 +94,7 @@ void run_chosen(const TraceInput& input, Flavours flavours, After&& after) {
 template <class C>
 void end_program(model::Lockstep<C>& run, std::uint8_t by) {
   using model::OpKind;
-  for (const OpKind calm :
-       {OpKind::kCommitFails, OpKind::kMemoryFails, OpKind::kBudget, OpKind::kLimit}) {
+  for (const OpKind calm : {OpKind::kCommitFails, OpKind::kMemoryFails, OpKind::kLimit}) {
     run.step({calm, by, 0, 0, 0});
   }
   while (!run.blocks().empty() && run.step({OpKind::kFree, by, 0, 0, 0})) {

@@ -1,5 +1,5 @@
 // policy_flip: classes go to v1 and back while their blocks are live, in all contexts, with the
-// cold box refusing at times (fallback to v1), budgets and limits, and the learner at work. In
+// cold box refusing at times (fallback to v1), limits, and the learner at work. In
 // lockstep with the model; at the end everything is rolled back to v1, then freed: nothing may be
 // lost.
 #include <array>
@@ -16,7 +16,7 @@ constexpr std::array kKinds{
     OpKind::kMalloc,     OpKind::kFree,       OpKind::kRoute,   OpKind::kMalloc,
     OpKind::kFree,       OpKind::kMask,       OpKind::kRealloc, OpKind::kC6Hot,
     OpKind::kMaxPartial, OpKind::kWarmCap,    OpKind::kCount,   OpKind::kCommitFails,
-    OpKind::kBudget,     OpKind::kThreadExit, OpKind::kAligned, OpKind::kDoubleFree,
+    OpKind::kLimit,      OpKind::kThreadExit, OpKind::kAligned, OpKind::kDoubleFree,
     OpKind::kTrim,       OpKind::kLimit,      OpKind::kPurge};
 constexpr std::array kAlsoKept{OpKind::kLearn, OpKind::kClock};
 

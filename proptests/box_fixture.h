@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "hot/hot_box.h"
 #include "laws/page_laws.h"
 #include "models/lockstep/lockstep_configs.h"
+#include "models/lockstep/ops.h"
 #include "models/reference/context.h"
 #include "proptests/steps.h"
 #include "remote/remote_box.h"
@@ -59,9 +61,13 @@ struct Boxes {
     return laws::first_broken_page_law({entries, page.capacity, page.carved, page.used,
                                         page.freelist, page.remote_head.load_relaxed()});
   }
-  void set_budget(std::size_t bytes) {
-    cold.set_budget(bytes);
-    model_cold->budget = bytes;
+  // Around what is held (models/lockstep/ops.h).
+  void set_limit(std::uint32_t soft_level, std::uint32_t hard_level) {
+    const std::size_t soft = limit_level(soft_level, limit.held(), shape.unit);
+    const std::size_t hard = limit_level(hard_level, limit.held(), shape.unit);
+    RC_LOG() << "limit: soft " << soft << ", hard " << hard << "\n";
+    limit.set({soft, hard});
+    model_cold->limit = {std::min(soft, hard), hard};
   }
   void advance(std::uint64_t ms) {
     platform.advance_clock_ms(ms);

@@ -1,6 +1,5 @@
-// The cold box against the model's: which page is lent, tiers, warm pages, warm_cap, budget, limit,
+// The cold box against the model's: which page is lent, tiers, warm pages, warm_cap, limit,
 // decay, memory refused, trim.
-#include "models/lockstep/ops.h"
 #include "proptests/box_fixture.h"
 
 namespace hakmem::model {
@@ -22,16 +21,9 @@ class ColdRun {
     } else if (what == 29) {
       RC_LOG() << "trim\n";
       RC_ASSERT(boxes_.cold.trim() == boxes_.model_cold->trim());
-    } else if (what == 30 && step.one_in(2)) {
-      const std::size_t hard = limit_level(step.below(8), boxes_.limit.held(), boxes_.shape.unit);
-      const std::size_t soft = limit_level(step.below(8), boxes_.limit.held(), boxes_.shape.unit);
-      RC_LOG() << "limit: soft " << soft << ", hard " << hard << "\n";
-      boxes_.limit.set({soft, hard});
-      boxes_.model_cold->limit = {soft < hard ? soft : hard, hard};
     } else if (what == 30) {
-      const std::size_t room = step.below(3) * boxes_.shape.page_max;
-      RC_LOG() << "budget: " << room << " more\n";
-      boxes_.set_budget(step.one_in(2) ? 0 : boxes_.model_cold->lent_bytes + room);
+      const std::uint32_t hard = step.below(8);
+      boxes_.set_limit(step.below(8), hard);
     } else {
       set_warm_cap(static_cast<std::uint8_t>(C::Sizes::kClasses - 1 - step.below(3)),
                    static_cast<std::uint16_t>(step.below(4)));

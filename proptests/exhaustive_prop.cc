@@ -1,5 +1,5 @@
-// Small scope, all of it: every sequence over a small alphabet of ops, to the depth that the state
-// budget allows, on the real code in the small geometry (4 slots a page, 2 pages a superslab,
+// Small scope, all of it: every sequence over a small alphabet of ops, to the depth that the number
+// of states allows, on the real code in the small geometry (4 slots a page, 2 pages a superslab,
 // magazines of 4), in lockstep with the model. Sequences that reach a state seen before are not
 // continued (models/lockstep/state_key.h says what a state is): their futures have been looked at.
 #include <gtest/gtest.h>
@@ -119,7 +119,7 @@ TEST(Exhaustive, PolicyFlips) {
           6);
 }
 
-// Superslabs change their bin, the budget and the system refuse, trim comes in between.
+// Superslabs change their bin, the limit and the system refuse, trim comes in between.
 TEST(Exhaustive, ColdBox) {
   explore("cold box", {{OpKind::kMask, 0, 0, 0, 0xFFFF}},
           {malloc_by(0, 4096),
@@ -127,7 +127,7 @@ TEST(Exhaustive, ColdBox) {
            free_by(0, kNewest),
            free_by(0, kOldest),
            {OpKind::kTrim, 0, 0, 0, 0},
-           {OpKind::kBudget, 0, 0, 0, 1},
+           {OpKind::kLimit, 0, 0, 0, 2},  // hard one unit more than held
            {OpKind::kCommitFails, 0, 0, 0, 1},
            {OpKind::kCommitFails, 0, 0, 0, 0}},
           7, 40000);

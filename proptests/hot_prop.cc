@@ -29,9 +29,7 @@ class HotRun {
     } else if (step.one_in(2)) {
       purge(step.below(4));
     } else {
-      const std::size_t room = step.below(3) * boxes_.shape.page_max;
-      RC_LOG() << "budget: " << room << " more\n";
-      boxes_.set_budget(step.one_in(2) ? 0 : boxes_.model_cold->lent_bytes + room);
+      boxes_.set_limit(0, step.one_in(2) ? 0 : step.below(8));
     }
     compare();
   }

@@ -297,8 +297,6 @@ class Lockstep {
       case OpKind::kCount:
       case OpKind::kLearn:
         return change_policy(op);
-      case OpKind::kBudget:
-        return set_budget(op);
       case OpKind::kCommitFails:
       case OpKind::kMemoryFails:
         return set_failing(op);
@@ -359,7 +357,6 @@ class Lockstep {
   void fork_child();
   void change_policy(const Op& op);
   void edit_policy(const Op& op, PolicySnapshot& policy);
-  void set_budget(const Op& op);
   void set_limit(const Op& op);
   void set_failing(const Op& op);
   void trim();

@@ -1,5 +1,5 @@
 // The ops that change what is around the blocks, for Lockstep (lockstep.h): threads that exit, a
-// fork's child, policy, budget, a system that refuses, trim, time.
+// fork's child, policy, limit, a system that refuses, trim, time.
 #pragma once
 
 #include "models/lockstep/lockstep.h"
@@ -73,14 +73,6 @@ void Lockstep<C, Rules>::edit_policy(const Op& op, PolicySnapshot& policy) {
     default:
       break;
   }
-}
-
-template <class C, class Rules>
-void Lockstep<C, Rules>::set_budget(const Op& op) {
-  const std::size_t more = (op.arg % 4) * model_->shape().unit;
-  const std::size_t bytes = more == 0 ? 0 : model_->cold().lent_bytes + more;
-  real_->boxes().cold.set_budget(bytes);
-  model_->set_budget(bytes);
 }
 
 template <class C, class Rules>

@@ -139,7 +139,6 @@ class OpGenerator {
         return rng_.below(3) == 0 ? 1 : 0;
       case OpKind::kMaxPartial:
       case OpKind::kWarmCap:
-      case OpKind::kBudget:
         return rng_.below(4);
       case OpKind::kClock:
         return rng_.below(3000);

@@ -11,7 +11,6 @@
 //   thread_exit fork_child   who     -       -           -
 //   route max_partial warm_cap  who  -       class       0 v1, 1 v3 | pages | pages
 //   mask c6_hot count        who     -       -           bits | 0, 1 | 0, 1
-//   budget                   -       -       -           0 none, else pages' worth more than lent
 //   commit_fails memory_fails -      -       -           0 off, 1 on
 //   trim clock               who     -       -           - | milliseconds
 //   limit purge              -       -       soft        hard: a level, see limit_level | -
@@ -25,6 +24,7 @@
 // GoogleTest.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstddef>
@@ -54,7 +54,7 @@ enum class OpKind : std::uint8_t {
   kWarmCap,
   kC6Hot,
   kCount,
-  kBudget,
+  kLimit,
   kCommitFails,
   kMemoryFails,
   kTrim,
@@ -65,8 +65,6 @@ enum class OpKind : std::uint8_t {
   kMisaligned,
   kWrongSize,
   kWild,
-  // New kinds are added here, at the end: see decode_op.
-  kLimit,
   kPurge,
   kLearn,
 };
@@ -78,7 +76,7 @@ struct OpName {
   unsigned weight;     // how often a generator picks it
 };
 
-inline constexpr std::array<OpName, 29> kOpNames{{
+inline constexpr std::array<OpName, 28> kOpNames{{
     {OpKind::kMalloc, "malloc", "kMalloc", 60},
     {OpKind::kCalloc, "calloc", "kCalloc", 5},
     {OpKind::kAligned, "aligned", "kAligned", 8},
@@ -94,7 +92,7 @@ inline constexpr std::array<OpName, 29> kOpNames{{
     {OpKind::kWarmCap, "warm_cap", "kWarmCap", 4},
     {OpKind::kC6Hot, "c6_hot", "kC6Hot", 4},
     {OpKind::kCount, "count", "kCount", 4},
-    {OpKind::kBudget, "budget", "kBudget", 4},
+    {OpKind::kLimit, "limit", "kLimit", 4},
     {OpKind::kCommitFails, "commit_fails", "kCommitFails", 3},
     {OpKind::kMemoryFails, "memory_fails", "kMemoryFails", 2},
     {OpKind::kTrim, "trim", "kTrim", 4},
@@ -105,7 +103,6 @@ inline constexpr std::array<OpName, 29> kOpNames{{
     {OpKind::kMisaligned, "misaligned", "kMisaligned", 3},
     {OpKind::kWrongSize, "wrong_size", "kWrongSize", 3},
     {OpKind::kWild, "wild", "kWild", 4},
-    {OpKind::kLimit, "limit", "kLimit", 4},
     {OpKind::kPurge, "purge", "kPurge", 2},
     {OpKind::kLearn, "learn", "kLearn", 3},
 }};
@@ -190,13 +187,29 @@ inline std::string cpp_of(const Trace& trace, const char* config) {
 
 inline constexpr std::size_t kOpBytes = 12;
 
-// Bytes that named no kind at first go by the number of kinds that there were then, so that inputs
-// keep their meaning while kinds are added at the end.
+// The first byte of an op, from the first kind of OpKind on, then those that came later, in the
+// order in which they came, so that inputs keep their meaning: a new kind is added at the end.
+// Bytes that name no kind go by the number of kinds that there were at first.
 inline constexpr std::size_t kFirstKinds = 26;
+inline constexpr std::array kLaterKinds{OpKind::kLimit, OpKind::kPurge, OpKind::kLearn};
+
+inline OpKind decode_kind(std::uint8_t byte) {
+  const std::size_t later = std::size_t{byte} - kFirstKinds;
+  if (byte >= kFirstKinds && later < kLaterKinds.size()) return kLaterKinds[later];
+  return static_cast<OpKind>(byte % kFirstKinds);
+}
+inline std::uint8_t encode_kind(OpKind kind) {
+  const auto* const later = std::find(kLaterKinds.begin(), kLaterKinds.end(), kind);
+  const std::ptrdiff_t number =
+      later == kLaterKinds.end()
+          ? static_cast<std::ptrdiff_t>(kind)
+          : static_cast<std::ptrdiff_t>(kFirstKinds) + (later - kLaterKinds.begin());
+  return static_cast<std::uint8_t>(number);
+}
 
 inline Op decode_op(const std::uint8_t* bytes) {
   Op op;
-  op.kind = static_cast<OpKind>(bytes[0] < kOpNames.size() ? bytes[0] : bytes[0] % kFirstKinds);
+  op.kind = decode_kind(bytes[0]);
   op.thread = bytes[1];
   op.block = static_cast<std::uint32_t>(bytes[2] | bytes[3] << 8);
   std::memcpy(&op.size, bytes + 4, sizeof op.size);
@@ -205,7 +218,7 @@ inline Op decode_op(const std::uint8_t* bytes) {
 }
 
 inline void encode_op(const Op& op, std::uint8_t* bytes) {
-  bytes[0] = static_cast<std::uint8_t>(op.kind);
+  bytes[0] = encode_kind(op.kind);
   bytes[1] = static_cast<std::uint8_t>(op.thread);
   bytes[2] = static_cast<std::uint8_t>(op.block);
   bytes[3] = static_cast<std::uint8_t>(op.block >> 8);

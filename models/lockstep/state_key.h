@@ -19,7 +19,6 @@ class StateKey {
     for (const Slab& slab : model.cold().slabs) add_slab(slab);
     for (std::size_t u = 0; u < model.cold().slabs.size() * units(model); ++u) add_unit(model, u);
     for (const Context& ctx : model.contexts()) add_context(ctx);
-    add(model.cold().budget);
     add(model.cold().limit.soft);
     add(model.cold().limit.hard);
     for (const std::size_t who : model.parked()) add(who);

@@ -146,7 +146,7 @@ class Allocator : public Paths {
     return n >= usable / 2 || shape_.bins[shape_.bin_of(n)].block == usable;
   }
 
-  // ---- policy, budget, trim
+  // ---- policy, limit, trim
 
   void publish(std::size_t who, const PolicySnapshot& policy) {
     policy_ = policy;
@@ -155,7 +155,6 @@ class Allocator : public Paths {
     if (who != kNone) catch_up(contexts_[who]);
   }
   const PolicySnapshot& policy() const { return policy_; }
-  void set_budget(std::size_t bytes) { cold_.budget = bytes; }
   // `held`: by all heaps. What is free of it goes at once if that is too much.
   void set_limit(const Cold::Limit& limit, std::size_t held) {
     cold_.limit = limit;

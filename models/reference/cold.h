@@ -33,11 +33,10 @@ class Cold {
         hot_(shape.bins.size()),
         draining_(shape.bins.size()) {}
 
-  // Lends the page to `context`; nullptr over budget or the hard limit, without superslabs, or when
+  // Lends the page to `context`; nullptr over the hard limit, without superslabs, or when
   // the system refused memory for a new one. Above the soft limit no free page keeps its memory.
   Page* refill(std::size_t bin, std::size_t context, bool commit_fails) {
     const Bin& info = shape_.bins[bin];
-    if (budget != 0 && lent_bytes + info.page > budget) return nullptr;
     const std::size_t others = elsewhere();
     if (others + lent_bytes + warm_bytes + info.page > limit.soft) trim();
     if (others + lent_bytes + warm_bytes + info.page > limit.hard) return nullptr;
@@ -125,7 +124,6 @@ class Cold {
   }
 
   std::vector<Slab> slabs;  // those ever committed
-  std::size_t budget = 0;   // bytes; 0 = none
   struct Limit {            // bytes; soft <= hard
     std::size_t soft = kNone, hard = kNone;
   } limit;

@@ -1,4 +1,4 @@
-// The cold box: superslabs, their tiers, the budget and the page guards, behind ColdInterface.
+// The cold box: superslabs, their tiers and the page guards, behind ColdInterface.
 // Everything here is off the hot path and under one lock.
 //
 //   refill_page: HOT with a free page -> DRAINING -> FREE (purged if it changes its bin) -> new
@@ -119,11 +119,6 @@ class ColdBox {
   void set_warm_cap(std::uint8_t size_class, std::uint32_t pages) noexcept {
     const LockGuard<C> guard(lock_);
     warm_cap_[size_class] = pages;
-  }
-  // Bytes that contexts may borrow in total; 0 = no limit.
-  void set_budget(std::size_t bytes) noexcept {
-    const LockGuard<C> guard(lock_);
-    budget_ = bytes;
   }
 
   // Gives back the memory of every free page. Returns the bytes given back.
@@ -268,7 +263,6 @@ class ColdBox {
 
   Lent lend_page(BinIndex bin) noexcept {
     const std::size_t bytes = SlabTable<Sizes>::page_bytes(bin.value());
-    if (is_over_budget(bytes)) return {};
     if (limit_->over_soft(Holder::kPages, bytes)) trim();
     const LockGuard<C> guard(lock_);
     // A warm page is charged already. But where a charge can be refused, none is left.
@@ -294,11 +288,6 @@ class ColdBox {
     const bool has_guard = (table_[i].guarded & (1u << k)) != 0;
     if (guards_pages()) table_[i].guarded |= 1u << k;
     return {i, k, has_guard, is_warm, !is_warm && !table_[i].soiled};
-  }
-
-  bool is_over_budget(std::size_t more) noexcept {
-    const LockGuard<C> guard(lock_);
-    return budget_ != 0 && table_.totals().lent_bytes + more > budget_;
   }
 
   // A guard keeps the system from using a huge page.
@@ -423,7 +412,6 @@ class ColdBox {
   Lock<C> lock_;
   SlabTable<Sizes> table_ HAKMEM_GUARDED_BY(lock_);
   std::array<std::uint32_t, kClassesMax> warm_cap_ HAKMEM_GUARDED_BY(lock_){};
-  std::size_t budget_ HAKMEM_GUARDED_BY(lock_) = 0;
   IdleAccount<Geometry> idle_ HAKMEM_GUARDED_BY(lock_);
   typename C::World::template atomic<std::uint32_t> seen_period_{0};
   typename C::World::template atomic<std::uint32_t> periods_by_growth_{0};

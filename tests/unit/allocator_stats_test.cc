@@ -109,7 +109,7 @@ TEST_F(Counted, RetiringBeyondMaxPartial) {
 }
 
 TEST_F(Counted, FallbackToV1) {
-  heap_.allocator->boxes().cold.set_budget(1);
+  heap_.platform().fail_after(Call::kCommit, 0);  // no superslab
   const auto blocks = take(3);
   EXPECT_EQ(c7(), "route=3 alloc=3 fb_v1=3 ");
   give(blocks);

@@ -97,13 +97,13 @@ TYPED_TEST(AllocatorTest, FlipsWithLiveBlocks) {
 
 TYPED_TEST(AllocatorTest, WithoutPagesV1Serves) {
   Heap<TypeParam> heap;
-  heap.allocator->boxes().cold.set_budget(1);
+  heap.platform().fail_after(Call::kCommit, 0);  // no superslab
   std::vector<void*> blocks;
   for (int i = 0; i < 10; ++i) {
     blocks.push_back(heap.take(100));
     EXPECT_EQ(this->heap_of(heap, blocks.back()), "v1");
   }
-  heap.allocator->boxes().cold.set_budget(0);
+  heap.platform().stop_failing();
   void* const p = heap.take(100);
   EXPECT_EQ(this->heap_of(heap, p), "v3") << "as soon as there are pages again";
   heap.give(p);

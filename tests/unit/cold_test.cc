@@ -1,5 +1,5 @@
 // The cold box: what a lent page looks like, the tiers HOT -> DRAINING -> FREE -> reuse, warm
-// pages, budget, trim, guards, and refusal by the system; in both geometries where it matters.
+// pages, limit, trim, guards, and refusal by the system; in both geometries where it matters.
 #include "cold/cold_box.h"
 
 #include <gtest/gtest.h>
@@ -324,10 +324,10 @@ TEST(ColdWarm, TrimGivesBackEveryFreePage) {
   EXPECT_EQ(box.cold.trim(), 0u);
 }
 
-TEST(ColdBudget, LimitsWhatContextsBorrow) {
+TEST(ColdLimit, HoldsForWhatContextsBorrow) {
   Cold<Full> box;
   const BinIndex bin = bin_of<Full>(64);
-  box.cold.set_budget(2 * kFullPage);
+  box.limit.set({.hard = 2 * kFullPage});
   SoPage<Full>* const a = box.borrow(bin);
   ASSERT_NE(a, nullptr);
   ASSERT_NE(box.borrow(bin), nullptr);
@@ -335,8 +335,8 @@ TEST(ColdBudget, LimitsWhatContextsBorrow) {
   EXPECT_EQ(box.cold.totals().lent_bytes, 2 * kFullPage);
   retire(box.cold, *a);
   EXPECT_NE(box.borrow(bin), nullptr) << "a returned page may be borrowed again";
-  box.cold.set_budget(0);
-  EXPECT_NE(box.borrow(bin), nullptr) << "0: no limit";
+  box.limit.set({});
+  EXPECT_NE(box.borrow(bin), nullptr) << "no limit";
 }
 
 TEST(ColdRefusal, NoMemoryForASuperslab) {

@@ -32,6 +32,14 @@ TEST(Ops, TextAndBytesBringEveryKindBack) {
   }
 }
 
+TEST(Ops, BytesOfOldKeepTheirMeaning) {
+  const auto kind_of = [](std::uint8_t byte) { return static_cast<int>(decode_kind(byte)); };
+  EXPECT_EQ(kind_of(15), static_cast<int>(OpKind::kLimit));
+  EXPECT_EQ(kind_of(26), static_cast<int>(OpKind::kLimit));
+  EXPECT_EQ(kind_of(28), static_cast<int>(OpKind::kLearn));
+  EXPECT_EQ(kind_of(29), static_cast<int>(OpKind::kRealloc)) << "modulo 26";
+}
+
 TEST(Ops, WhatIsNoOpIsRefused) {
   Op op;
   for (const char* line :

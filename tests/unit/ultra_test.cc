@@ -117,7 +117,7 @@ TYPED_TEST(Ultra, AClosedMagazineGetsNothing) {
 }
 
 TYPED_TEST(Ultra, NoPageNoBlock) {
-  this->boxes_.cold.set_budget(1);
+  this->boxes_.limit.set({.hard = 0});
   const BinIndex bin = bin_of<TypeParam>(64);
   this->cache().open(bin);
   EXPECT_EQ(this->refill(bin, TakePath::kNone), nullptr);
