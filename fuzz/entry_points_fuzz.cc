@@ -270,7 +270,7 @@ class Run {
     require(hak_policy_unpin(k) == (exists ? 0 : EINVAL), "unpin");
     hak_policy_get(&policy);
     if (exists) require(policy.classes[k].pinned == 0, "an unpinned class");
-    require(hak_learn_enable(static_cast<int>(b_ % 2)) == 0, "learn_enable");
+    require(hak_policy_learn(static_cast<int>(b_ % 2)) == 0, "learn_enable");
     hak_policy_get(&policy);
     require(policy.learn == static_cast<int>(b_ % 2), "the learner is on");
   }
@@ -287,7 +287,7 @@ class Run {
       hak_policy_unpin(class_);
     }
     hak_policy_set_mask(0xFFFF);
-    hak_learn_enable(0);
+    hak_policy_learn(0);
   }
 
   void statistics() {
@@ -311,9 +311,9 @@ class Run {
 
   void memory() const {
     hak_stats s{};
-    require(hak_get_stats(&s) == EINVAL, "a size of none");
+    require(hak_stats_get(&s) == EINVAL, "a size of none");
     s.size = sizeof s;
-    require(hak_get_stats(&s) == 0 && s.size == sizeof s, "get_stats");
+    require(hak_stats_get(&s) == 0 && s.size == sizeof s, "get_stats");
     std::size_t asked = 0;
     for (const Block& b : blocks_) asked += b.size;
     require(s.allocated >= asked, "less is allocated than is out");
@@ -321,8 +321,8 @@ class Run {
     require(s.resident <= s.mapped + s.metadata, "resident, mapped");
     require(s.allocated == s.small_allocated + s.large_allocated, "parts of allocated");
     require(s.mapped == s.small_mapped + s.large_mapped, "parts of mapped");
-    require(hak_print_stats(-1, HAK_STATS_JSON) == EBADF, "print_stats to nowhere");
-    require(hak_print_stats(-1, hak_stats_format{}) == EINVAL, "no such format");
+    require(hak_stats_print(-1, HAK_STATS_JSON) == EBADF, "print_stats to nowhere");
+    require(hak_stats_print(-1, hak_stats_format{}) == EINVAL, "no such format");
     require(s.small_idle <= s.small_mapped && s.large_idle <= s.large_mapped, "idle");
   }
   void trim() const {

@@ -289,7 +289,7 @@ class Run {
 };
 
 Arena<C>& arena() {
-  static auto* const platform = new model::KeptPlatform;
+  static auto* const platform = new model::RecyclingPlatform;
   static auto* const made = [] {
     auto* const arena = new Arena<C>;
     require(arena->init(*platform), "no arena");

@@ -49,7 +49,7 @@ struct PoisonWorld : StdWorld {
 };
 
 struct SmallPoisoned
-    : Config<SmallGeometry, model::KeptPlatform, PoisonWorld, kHardenedMitigations> {
+    : Config<SmallGeometry, model::RecyclingPlatform, PoisonWorld, kHardenedMitigations> {
   using Limit = model::WatchedLimit;
 };
 

@@ -86,7 +86,7 @@ struct Boxes {
     }
   }
 
-  KeptPlatform platform;
+  RecyclingPlatform platform;
   Arena<C> arena;
   LimitOf<C> limit;
   MappingBudget<C> mappings;

@@ -94,7 +94,8 @@ void check_size_fits() {
   Rng rng(*rc::gen::arbitrary<std::uint32_t>());
   Front<C> front;
   const bool shrunk = rng.below(2) == 0;
-  if (shrunk) front.allocator->reallocate(front.ctx, front.allocator->allocate(front.ctx, 1000), 600);
+  if (shrunk)
+    front.allocator->reallocate(front.ctx, front.allocator->allocate(front.ctx, 1000), 600);
   for (int i = 0; i < 20; ++i) {
     const std::size_t n = any_size<C>(rng);
     const std::size_t alignment = rng.below(2) == 0 ? 1 : std::size_t{16} << rng.below(14);
@@ -130,7 +131,7 @@ void check_realloc() {
   void* p = front.allocator->allocate(front.ctx, n);
   for (std::uint64_t i = 1; i <= 20; ++i) {
     const Block old = block_at(p, front.view(p).block_size, i * 77);
-    RC_ASSERT(may_write<KeptPlatform>(old.bytes(), old.usable));
+    RC_ASSERT(may_write<RecyclingPlatform>(old.bytes(), old.usable));
     Pattern::write(old);
     n = any_size<C>(rng);
     RC_LOG() << old.usable << " to " << n << "\n";

@@ -23,7 +23,7 @@ inline Block block_at(void* p, std::size_t usable, std::uint64_t pattern) {
 // The block is written to; its place must be nobody else's.
 inline void enlist(Blocks& blocks, const Block& b) {
   RC_ASSERT(blocks.add(b));
-  RC_ASSERT(may_write<KeptPlatform>(b.bytes(), b.usable));
+  RC_ASSERT(may_write<RecyclingPlatform>(b.bytes(), b.usable));
   Pattern::write(b);
 }
 

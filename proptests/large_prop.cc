@@ -95,7 +95,7 @@ class LargeRun {
     enlist(blocks_, now);
   }
 
-  KeptPlatform platform_;
+  RecyclingPlatform platform_;
   LimitOf<C> limit_;
   MappingBudget<C> budget_;
   large::LargeHeap<C> heap_;
@@ -107,7 +107,7 @@ class LargeRun {
 // The map of extents against a plain list of ranges: which are free, which touch, which fits best.
 class MapRun {
  public:
-  using Map = large::ExtentMap<KeptPlatform>;
+  using Map = large::ExtentMap<RecyclingPlatform>;
 
   MapRun() {
     map_.init(platform_);
@@ -212,7 +212,7 @@ class MapRun {
     RC_ASSERT((map_.oldest() == nullptr) == (free_pages == 0));
   }
 
-  KeptPlatform platform_;
+  RecyclingPlatform platform_;
   Map map_;
   std::map<std::uintptr_t, Range> ranges_;
 };

@@ -107,7 +107,7 @@ PolicySnapshot any_policy() {
 
 struct BoxesAndModel {
   using Box = SmallHardened;
-  KeptPlatform platform;
+  RecyclingPlatform platform;
   PolicyBox<Box> policies;
   LearnBox<Box> box;
   Shape shape = shape_of<Box>();

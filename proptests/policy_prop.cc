@@ -93,7 +93,7 @@ class PolicyRun {
  private:
   void remember() { seen_.emplace_back(&box_.current(), box_.current()); }
 
-  KeptPlatform platform_;
+  RecyclingPlatform platform_;
   PolicyBox<C> box_;
   PolicySnapshot started_from_;
   std::vector<std::pair<const PolicySnapshot*, PolicySnapshot>> seen_;  // object, what it said

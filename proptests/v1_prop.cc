@@ -110,7 +110,7 @@ class V1Run {
     for (std::uint8_t b = 0; b <= kLast; ++b) RC_ASSERT(heap_.live_blocks(BinIndex(b)) == live[b]);
   }
 
-  KeptPlatform platform_;
+  RecyclingPlatform platform_;
   LimitOf<C> limit_;
   MappingBudget<C> budget_;
   v1::V1Heap<C> heap_;

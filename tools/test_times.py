@@ -24,7 +24,7 @@ LABELS = ['unit', 'misuse', 'programs', 'process', 'property', 'replay', 'proofs
 KINDS = [('cmake_pch', 'precompiled headers'), ('_models.dir/', 'allocators of the tests'),
          ('test_heap.dir/', 'allocators of the tests'), ('fuzz_replay', 'replay'), ('/misuse_', 'misuse'), ('_prop.dir', 'property'),
          ('_model.dir', 'concurrency'), ('_objects.dir', 'libraries'), ('/unit/', 'unit'), ('/entry/', 'entry'),
-         ('citizen', 'programs'), ('process', 'programs'), ('recorded', 'replay'), ('hakmem-replay', 'tools'), ('bench', 'bench')]
+         ('process', 'process'), ('recorded', 'replay'), ('hakmem-replay', 'tools'), ('bench', 'bench')]
 
 
 def call(log, command):

@@ -100,11 +100,11 @@ HAK_API int hak_policy_set_class(int size_class, enum hak_heap heap);
 HAK_API int hak_policy_set_mask(uint32_t v3_mask); /* EINVAL: a bit beyond HAK_CLASSES */
 HAK_API int hak_policy_set_max_partial(int size_class, unsigned pages); /* at most 65535 */
 HAK_API int hak_policy_set_warm_cap(int size_class, unsigned pages);    /* at most 65535 */
-/* The learner (HAKMEM_LEARN, docs/LEARNING.md) raises both limits of a class whose pages go back and
- * forth, and lowers them again later. What the two functions above have set wins: that class is
+/* The learner (HAKMEM_LEARN, docs/LEARNING.md) raises both limits of a class whose pages go back
+ * and forth, and lowers them again later. What the two functions above have set wins: that class is
  * left alone until it is unpinned, which also brings its default limits back. Turned off, limits
- * stay as they are. hak_learn_enable returns 0 or ENOMEM. */
-HAK_API int hak_learn_enable(int on);
+ * stay as they are. hak_policy_learn returns 0 or ENOMEM. */
+HAK_API int hak_policy_learn(int on);
 HAK_API int hak_policy_unpin(int size_class);
 
 /* ---- counters ---- */
@@ -147,13 +147,13 @@ HAK_API void hak_stats_v3_print(void);
 /* Bytes, unless stated otherwise; docs/STATS.md defines each. Always
  * allocated <= active <= resident <= mapped + metadata. */
 struct hak_stats {
-  size_t size;      /* in: sizeof(struct hak_stats) of the caller; out: bytes of it that are filled */
-  size_t allocated; /* blocks that the program holds, each with its hak_usable_size */
-  size_t active;    /* pages that have a block out, whole */
-  size_t resident;  /* the most that may be backed by memory */
-  size_t mapped;    /* address space in use for blocks: small_mapped + large_mapped */
-  size_t retained;  /* address space that is reserved and has never been used */
-  size_t metadata;  /* records apart from the blocks */
+  size_t size; /* in: sizeof(struct hak_stats) of the caller; out: bytes of it that are filled */
+  size_t allocated;       /* blocks that the program holds, each with its hak_usable_size */
+  size_t active;          /* pages that have a block out, whole */
+  size_t resident;        /* the most that may be backed by memory */
+  size_t mapped;          /* address space in use for blocks: small_mapped + large_mapped */
+  size_t retained;        /* address space that is reserved and has never been used */
+  size_t metadata;        /* records apart from the blocks */
   size_t small_allocated; /* the part of `allocated` up to 256 KiB a block */
   size_t small_mapped;    /* superslabs and v1's chunks */
   size_t small_idle;      /* free pages that still have memory */
@@ -163,21 +163,21 @@ struct hak_stats {
   size_t large_blocks;    /* number of large blocks that the program holds */
 };
 
-/* Looks at every page: not for hot paths. Returns 0, or EINVAL when stats->size is smaller than that
- * of the first version, whose last member is large_blocks. A member that this library does not know
- * is left alone, and is beyond the size that comes back. */
-HAK_API int hak_get_stats(struct hak_stats* stats);
+/* Looks at every page: not for hot paths. Returns 0, or EINVAL when stats->size is smaller than
+ * that of the first version, whose last member is large_blocks. A member that this library does not
+ * know is left alone, and is beyond the size that comes back. */
+HAK_API int hak_stats_get(struct hak_stats* stats);
 
 enum hak_stats_format { HAK_STATS_TEXT = 1, HAK_STATS_JSON = 2, HAK_STATS_PROM = 3 };
 
 /* Writes the same, and the counters if they are on, to a file descriptor; HAKMEM_STATS does it at
  * exit and on a signal. Returns 0, EINVAL (no such format) or the error number of the failed write.
  * Waits for the reader. Allocates nothing. */
-HAK_API int hak_print_stats(int fd, enum hak_stats_format format);
+HAK_API int hak_stats_print(int fd, enum hak_stats_format format);
 /* Both give memory back to the system and return how many bytes. hak_purge: what is free now, in
  * every heap, whole pages and between the blocks of pages, also in what other threads hold that are
- * not allocating at this moment; nothing of it is left for a second call, and no thread's caches are
- * touched. hak_trim: first what this thread keeps for its own next calls, then the same.
+ * not allocating at this moment; nothing of it is left for a second call, and no thread's caches
+ * are touched. hak_trim: first what this thread keeps for its own next calls, then the same.
  * (malloc_trim is hak_trim.) */
 HAK_API size_t hak_trim(void);
 HAK_API size_t hak_purge(void);
@@ -198,8 +198,8 @@ struct hak_limit {
 /* Instead of HAKMEM_LIMIT_SOFT and HAKMEM_LIMIT_HARD. What is held already stays, but what is free
  * of it is given back when it is more than `soft`. Without a soft limit it is the hard one. Returns
  * 0, or EINVAL: soft is above hard. */
-HAK_API int hak_set_limit(size_t soft, size_t hard);
-HAK_API void hak_get_limit(struct hak_limit* limit);
+HAK_API int hak_limit_set(size_t soft, size_t hard);
+HAK_API void hak_limit_get(struct hak_limit* limit);
 
 /* ---- about ---- */
 

@@ -69,11 +69,11 @@ class memory_resource final : public std::pmr::memory_resource {
   }
 };
 
-// hak_get_stats: bytes allocated, active, resident, mapped, retained, and of metadata.
+// hak_stats_get: bytes allocated, active, resident, mapped, retained, and of metadata.
 inline hak_stats stats() noexcept {
   hak_stats now{};
   now.size = sizeof now;
-  hak_get_stats(&now);
+  hak_stats_get(&now);
   return now;
 }
 

@@ -18,7 +18,7 @@ struct Block {
   std::size_t usable = 0;
   std::size_t alignment = 16;
   std::uint64_t pattern = 0;
-  bool stuck = false;      // realloc could not move it: it holds less than any fit would
+  bool unmovable = false;  // realloc could not move it: it holds less than any fit would
   bool resized = false;    // realloc left another size in it
   std::uint32_t name = 0;  // in a recorded trace: its number there
 

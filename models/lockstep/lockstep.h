@@ -257,10 +257,10 @@ class Lockstep {
     if (!difference_.empty()) return;
     std::size_t held = 0;
     blocks_.for_each([&](const Block& b) { held += b.usable; });
-    Survey survey;
-    Surveyor<C>(*real_).run(Patience::kWaits, survey);
-    if (survey.allocated() != held) {
-      difference_ = "bytes allocated: the allocator has " + std::to_string(survey.allocated()) +
+    MemoryStats memory;
+    MemoryCounter<C>(*real_).run(Patience::kWaits, memory);
+    if (memory.allocated() != held) {
+      difference_ = "bytes allocated: the allocator has " + std::to_string(memory.allocated()) +
                     ", the program holds " + std::to_string(held);
     }
   }

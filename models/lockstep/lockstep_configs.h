@@ -8,35 +8,36 @@
 
 namespace hakmem::model {
 
-struct SmallHardened : Config<SmallGeometry, KeptPlatform, StdWorld, kHardenedMitigations> {
+struct SmallHardened : Config<SmallGeometry, RecyclingPlatform, StdWorld, kHardenedMitigations> {
   using Limit = WatchedLimit;
 };
-struct SmallPerf : Config<SmallGeometry, KeptPlatform, StdWorld, kPerfMitigations> {
+struct SmallPerf : Config<SmallGeometry, RecyclingPlatform, StdWorld, kPerfMitigations> {
   using Limit = WatchedLimit;
 };
 struct ProductionHardened
-    : Config<ProductionGeometry, KeptPlatform, StdWorld, kHardenedMitigations> {
+    : Config<ProductionGeometry, RecyclingPlatform, StdWorld, kHardenedMitigations> {
   using Limit = WatchedLimit;
 };
-struct ProductionPerf : Config<ProductionGeometry, KeptPlatform, StdWorld, kPerfMitigations> {
+struct ProductionPerf : Config<ProductionGeometry, RecyclingPlatform, StdWorld, kPerfMitigations> {
   using Limit = WatchedLimit;
 };
 // Four pages a superslab: the fewest with which one can be three quarters empty (DRAINING).
 struct FourPagesGeometry : SmallGeometry {
   static constexpr std::size_t kPagesPerSuperslabMax = 4;
 };
-struct FourPagesHardened : Config<FourPagesGeometry, KeptPlatform, StdWorld, kHardenedMitigations> {
+struct FourPagesHardened
+    : Config<FourPagesGeometry, RecyclingPlatform, StdWorld, kHardenedMitigations> {
   using Limit = WatchedLimit;
 };
 
 // Slots in order: fewer states, for exhaustive runs.
 struct SmallOrdered
-    : Config<SmallGeometry, KeptPlatform, StdWorld, Mitigations{true, false, false}> {
+    : Config<SmallGeometry, RecyclingPlatform, StdWorld, Mitigations{true, false, false}> {
   using Limit = WatchedLimit;
 };
 // The same in production's sizes, for boxes by themselves.
 struct ProductionOrdered
-    : Config<ProductionGeometry, KeptPlatform, StdWorld, Mitigations{true, false, true}> {};
+    : Config<ProductionGeometry, RecyclingPlatform, StdWorld, Mitigations{true, false, true}> {};
 
 // Linux underneath, and nothing counted on the hot path; but time stands still, for the model has
 // to know when pages decay.

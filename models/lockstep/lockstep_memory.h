@@ -77,7 +77,7 @@ void Lockstep<C, Rules>::check_block(const Block& block) {
   const bool large = block.owned.heap == Heap::kLarge;
   if (large) {
     const std::size_t whole = (block.asked + 4096) / 4096 * 4096;
-    expect(block.usable <= 2 * whole + 8192 || block.stuck, "a large block is far too long");
+    expect(block.usable <= 2 * whole + 8192 || block.unmovable, "a large block is far too long");
   } else {
     const Bin& bin = model_->shape().bins[block.owned.bin];
     expect(view.bin == block.owned.bin && view.size_class == bin.size_class, "bin and class");
@@ -161,7 +161,7 @@ void Lockstep<C, Rules>::reallocate(const Op& op) {
       block.asked = n;
       block.alignment = 16;
       block.resized = true;
-      block.stuck = block.stuck || unmap_failed();
+      block.unmovable = block.unmovable || unmap_failed();
       block.usable = p == nullptr ? 0 : real_->locate(p).block_size;
       expect(p != nullptr, "the system refused nothing, but a large block was not resized");
       if (!difference_.empty()) break;
@@ -193,7 +193,7 @@ void Lockstep<C, Rules>::finish_move(const Thread& t, std::size_t at, void* p, s
     Block& block = blocks_.at(at);
     block.asked = n;
     block.alignment = 16;
-    block.resized = block.stuck = true;
+    block.resized = block.unmovable = true;
     return;
   }
   model_->leaves_more |= grown != n;

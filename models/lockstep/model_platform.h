@@ -1,7 +1,7 @@
 // ModelPlatform: the fake platform as lockstep runs use it. It tells how often the system refused
 // something during a step, and what it moved, and takes the seed of its randomness from the test.
-// KeptPlatform is the same over memory that is kept from run to run: for harnesses that say where
-// they write.
+// RecyclingPlatform is the same over memory that is kept from run to run: for harnesses that say
+// where they write.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "models/lockstep/fault_plan.h"
-#include "models/lockstep/kept_memory.h"
+#include "models/lockstep/recycled_memory.h"
 #include "pal/fake.h"
 
 namespace hakmem::model {
@@ -120,16 +120,16 @@ class ModelPlatformOn : public FakePlatformOn<System>, public NextPlatform, publ
 };
 
 using ModelPlatform = ModelPlatformOn<LinuxPlatform>;
-using KeptPlatform = ModelPlatformOn<KeptMemory>;
+using RecyclingPlatform = ModelPlatformOn<RecycledMemory>;
 
-static_assert(Platform<ModelPlatform> && Platform<KeptPlatform>);
+static_assert(Platform<ModelPlatform> && Platform<RecyclingPlatform>);
 
 // The harness is about to write there. False: that memory is closed. Where the system itself stops
 // who writes to what is not his, nothing is to be said.
 template <class P>
 bool may_write(const void* at, std::size_t bytes) {
-  if constexpr (std::is_base_of_v<FakePlatformOn<KeptMemory>, P>)
-    return KeptMemory::wrote(at, bytes);
+  if constexpr (std::is_base_of_v<FakePlatformOn<RecycledMemory>, P>)
+    return RecycledMemory::wrote(at, bytes);
   else
     return true;
 }

@@ -16,7 +16,7 @@
 
 #include "heap/allocator_members.h"
 #include "inspect/audit.h"
-#include "inspect/survey.h"
+#include "inspect/memory_statistics.h"
 #include "models/schedule/program.h"
 #include "models/schedule/schedule_world.h"
 #include "report/report.h"
@@ -254,8 +254,8 @@ class Run {
   }
 
   void look() {
-    Survey survey;
-    Surveyor<C>(*allocator_).run(Patience::kWaits, survey);
+    MemoryStats held;
+    MemoryCounter<C>(*allocator_).run(Patience::kWaits, held);
     allocator_->stats();
   }
   void flip(Ctx* ctx, std::uint8_t size_class) {
@@ -286,9 +286,9 @@ class Run {
     allocator_->purge();
     obey(" is broken after everything was freed");
     if (freed_twice_ || forked) return;
-    Survey survey;
-    Surveyor<C>(*allocator_).run(Patience::kWaits, survey);
-    if (survey.allocated() != 0) fail("blocks are lost");
+    MemoryStats held;
+    MemoryCounter<C>(*allocator_).run(Patience::kWaits, held);
+    if (held.allocated() != 0) fail("blocks are lost");
     if (allocator_->boxes().cold.totals().lent_bytes != 0) fail("pages are lost");
   }
   // A block that was freed twice may be in two places until that is found.

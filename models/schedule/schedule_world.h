@@ -106,8 +106,8 @@ struct ScheduledWorld {
 };
 
 // A system call takes as long as others need for anything.
-class ScheduledPlatform : public model::KeptPlatform {
-  using Base = model::KeptPlatform;
+class ScheduledPlatform : public model::RecyclingPlatform {
+  using Base = model::RecyclingPlatform;
 
  public:
   bool commit(void* at, std::size_t bytes, HAKMEM_SCHEDULE_SITE) noexcept {

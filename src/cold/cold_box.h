@@ -139,7 +139,7 @@ class ColdBox {
     const LockGuard<C> guard(lock_);
     return table_.used();
   }
-  // For a survey (inspect/survey.h), between try_lock or lock, and unlock.
+  // For memory statistics (inspect/memory_statistics.h), between try_lock or lock, and unlock.
   bool try_lock() noexcept HAKMEM_TRY_ACQUIRE(true, lock_) { return lock_.try_lock(); }
   void lock() noexcept HAKMEM_ACQUIRE(lock_) { lock_.lock(); }
   void unlock() noexcept HAKMEM_RELEASE(lock_) { lock_.unlock(); }
@@ -217,7 +217,7 @@ class ColdBox {
     // Pages of another size end elsewhere: old guards would lie in the middle of new pages.
     const bool guards_stay = same_page_size(table_[i].bin, bin.value());
     if (purge.pages == 0 && guards_stay) return true;
-    Superslab slab = table_[i];  // a survey copies the record meanwhile
+    Superslab slab = table_[i];  // memory statistics copy the record meanwhile
     lock_.unlock();
     purger_.purge(purge, bin_of(i));
     const bool cleared = guards_stay || guards_.take_down(slab, address_of(i));

@@ -8,7 +8,7 @@
 //             does again
 //
 // It allocates nothing, holds no lock but those of any slow path, blocks all signals, and ends with
-// the process. Tests: tests/citizen/idle.cc.
+// the process. Tests: tests/process/idle.cc.
 #pragma once
 
 #include <cstdint>

@@ -96,7 +96,7 @@ int hak_policy_unpin(int size_class) {
   });
 }
 
-int hak_learn_enable(int on) {
+int hak_policy_learn(int on) {
   return change([=](PolicySnapshot& policy) { policy.learn = on != 0; });
 }
 
@@ -119,14 +119,14 @@ int hak_stats_v3_enable(int on) {
 
 void hak_stats_v3_print() { heap::print_stats_v3(); }
 
-int hak_set_limit(std::size_t soft, std::size_t hard) {
+int hak_limit_set(std::size_t soft, std::size_t hard) {
   if (soft > hard && soft != HAK_NO_LIMIT) return EINVAL;
   const heap::OutsideFork outside;
   heap::allocator().set_limit({soft, hard});
   return 0;
 }
 
-void hak_get_limit(hak_limit* limit) {
+void hak_limit_get(hak_limit* limit) {
   using hakmem::Holder;
   const auto& now = heap::allocator().boxes().limit;
   const hakmem::LimitBytes bytes = now.get();
@@ -137,10 +137,10 @@ void hak_get_limit(hak_limit* limit) {
   *limit = {bytes.soft, bytes.hard, now.held(), refused};
 }
 
-int hak_get_stats(hak_stats* stats) {
+int hak_stats_get(hak_stats* stats) {
   constexpr std::size_t kFirstVersion = offsetof(hak_stats, large_blocks) + sizeof(std::size_t);
   if (stats->size < kFirstVersion) return EINVAL;
-  const hakmem::Survey held = heap::memory_held();
+  const hakmem::MemoryStats held = heap::memory_held();
   const std::size_t size = stats->size < sizeof(hak_stats) ? stats->size : sizeof(hak_stats);
   const hak_stats all = {size,
                          held.allocated(),
@@ -160,7 +160,7 @@ int hak_get_stats(hak_stats* stats) {
   return 0;
 }
 
-int hak_print_stats(int fd, hak_stats_format format) {
+int hak_stats_print(int fd, hak_stats_format format) {
   switch (format) {
     case HAK_STATS_TEXT:
       return heap::print_stats(fd, heap::StatsFormat::kText);

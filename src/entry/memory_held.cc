@@ -4,15 +4,15 @@
 
 namespace hakmem::heap {
 
-Survey memory_held() noexcept {
-  Survey found;
+MemoryStats memory_held() noexcept {
+  MemoryStats found;
   const OutsideFork outside;
-  Surveyor<ProductionConfig>(allocator()).run(Patience::kWaits, found);
+  MemoryCounter<ProductionConfig>(allocator()).run(Patience::kWaits, found);
   return found;
 }
 
-bool try_memory_held(Survey& found) noexcept {
-  return Surveyor<ProductionConfig>(g_allocator).run(Patience::kNone, found);
+bool try_memory_held(MemoryStats& found) noexcept {
+  return MemoryCounter<ProductionConfig>(g_allocator).run(Patience::kNone, found);
 }
 
 }  // namespace hakmem::heap

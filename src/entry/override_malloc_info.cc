@@ -37,7 +37,7 @@ HAKMEM_EXPORT int mallopt(int parameter, int) noexcept {
 }
 
 HAKMEM_EXPORT struct mallinfo2 mallinfo2() noexcept {
-  const hakmem::Survey held = heap::memory_held();
+  const hakmem::MemoryStats held = heap::memory_held();
   struct mallinfo2 info = {};
   info.arena = held.small_mapped;
   info.hblks = held.large_blocks;
@@ -62,7 +62,7 @@ HAKMEM_EXPORT struct mallinfo mallinfo() noexcept {
 
 // As glibc on stderr, and without allocating.
 HAKMEM_EXPORT void malloc_stats() noexcept {
-  const hakmem::Survey held = heap::memory_held();
+  const hakmem::MemoryStats held = heap::memory_held();
   hakmem::Text text;
   text.put("system bytes     = ").number(held.mapped());
   text.put("\nin use bytes     = ").number(held.allocated());
@@ -73,19 +73,18 @@ HAKMEM_EXPORT void malloc_stats() noexcept {
 
 HAKMEM_EXPORT int malloc_info(int options, FILE* out) noexcept {
   if (options != 0) return EINVAL;
-  const hakmem::Survey held = heap::memory_held();
-  const int written =
-      fprintf(out,
-              "<malloc version=\"1\">\n"
-              "<heap nr=\"0\">\n"
-              "<total type=\"live\" size=\"%zu\"/>\n"
-              "<total type=\"idle\" size=\"%zu\"/>\n"
-              "</heap>\n"
-              "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n"
-              "<system type=\"current\" size=\"%zu\"/>\n"
-              "</malloc>\n",
-              held.small_allocated, held.small_idle, held.large_blocks, held.large_allocated,
-              held.mapped());
+  const hakmem::MemoryStats held = heap::memory_held();
+  const int written = fprintf(out,
+                              "<malloc version=\"1\">\n"
+                              "<heap nr=\"0\">\n"
+                              "<total type=\"live\" size=\"%zu\"/>\n"
+                              "<total type=\"idle\" size=\"%zu\"/>\n"
+                              "</heap>\n"
+                              "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n"
+                              "<system type=\"current\" size=\"%zu\"/>\n"
+                              "</malloc>\n",
+                              held.small_allocated, held.small_idle, held.large_blocks,
+                              held.large_allocated, held.mapped());
   return written < 0 ? errno : 0;
 }
 

@@ -81,7 +81,7 @@ int write_all(int fd, const char* text, std::size_t bytes, Patience patience) no
 }
 
 // False: it had to wait and may not.
-bool survey_locked(Patience patience) noexcept HAKMEM_REQUIRES(g_lock) {
+bool count_memory_locked(Patience patience) noexcept HAKMEM_REQUIRES(g_lock) {
   if (patience == Patience::kWaits) {
     g_report.memory = memory_held();
   } else if (!try_memory_held(g_report.memory)) {
@@ -127,7 +127,7 @@ void put_out_locked(Patience patience) noexcept HAKMEM_REQUIRES(g_lock) {
 void serve(Patience for_locks) noexcept {
   if (!g_lock.try_lock()) return;
   g_stats_wanted.store_relaxed(false);
-  if (survey_locked(for_locks)) {
+  if (count_memory_locked(for_locks)) {
     put_out_locked(Patience::kNone);
   } else {
     g_stats_wanted.store_relaxed(true);
@@ -173,7 +173,7 @@ int print_stats(int fd, StatsFormat format) noexcept {
   const ErrnoKeeper keep;
   allocator();  // started
   const LockGuard<ProductionConfig> guard(g_lock);
-  survey_locked(Patience::kWaits);
+  count_memory_locked(Patience::kWaits);
   format_stats(format, g_report, g_text);
   return write_all(fd, g_text.data(), g_text.size(), Patience::kWaits);
 }
@@ -185,10 +185,10 @@ void dump_stats_at_exit() noexcept {
   const ErrnoKeeper keep;
   for (int tries = 0; tries < kTriesAtExit; ++tries) {
     if (g_lock.try_lock()) {
-      const bool surveyed = survey_locked(Patience::kNone);
-      if (surveyed) put_out_locked(Patience::kWaits);
+      const bool counted = count_memory_locked(Patience::kNone);
+      if (counted) put_out_locked(Patience::kWaits);
       g_lock.unlock();
-      if (surveyed) return;
+      if (counted) return;
     }
     poll_for(nullptr, 0, 1);
   }

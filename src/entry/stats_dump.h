@@ -1,9 +1,9 @@
-// HAKMEM_STATS: puts the statistics out at exit, on a signal, and for hak_print_stats.
+// HAKMEM_STATS: puts the statistics out at exit, on a signal, and for hak_stats_print.
 //
 // The signal's handler looks and writes itself, so that an idle program answers, too: it waits for
 // no lock and only a moment for a reader. Where the heap is in use at that moment, or another is
 // putting statistics out, it leaves a note instead, and the next call that leaves the fast path
-// does it. Nothing here allocates or changes errno. Tests: tests/citizen/stats.cc,
+// does it. Nothing here allocates or changes errno. Tests: tests/process/stats.cc,
 // tests/unit/stats_format_test.cc.
 #pragma once
 

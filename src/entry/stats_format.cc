@@ -12,29 +12,31 @@ using PerClass = StatsV3::PerClass;
 struct MemoryField {
   const char* name;
   const char* help;
-  std::size_t (*value)(const Survey&);
+  std::size_t (*value)(const MemoryStats&);
 };
 
 // In bytes. Names are those of struct hak_stats.
 constexpr MemoryField kMemory[] = {
-    {"allocated", "Blocks that the program holds", [](const Survey& s) { return s.allocated(); }},
-    {"active", "Pages that have a block out", [](const Survey& s) { return s.active(); }},
+    {"allocated", "Blocks that the program holds",
+     [](const MemoryStats& s) { return s.allocated(); }},
+    {"active", "Pages that have a block out", [](const MemoryStats& s) { return s.active(); }},
     {"resident", "The most that may be backed by memory",
-     [](const Survey& s) { return s.resident(); }},
-    {"mapped", "Address space in use for blocks", [](const Survey& s) { return s.mapped(); }},
+     [](const MemoryStats& s) { return s.resident(); }},
+    {"mapped", "Address space in use for blocks", [](const MemoryStats& s) { return s.mapped(); }},
     {"retained", "Reserved address space that has never been used",
-     [](const Survey& s) { return s.retained; }},
-    {"metadata", "Records apart from the blocks", [](const Survey& s) { return s.metadata; }},
+     [](const MemoryStats& s) { return s.retained; }},
+    {"metadata", "Records apart from the blocks", [](const MemoryStats& s) { return s.metadata; }},
     {"small_allocated", "The part of allocated in pages and runs",
-     [](const Survey& s) { return s.small_allocated; }},
-    {"small_mapped", "Superslabs and chunks of v1", [](const Survey& s) { return s.small_mapped; }},
+     [](const MemoryStats& s) { return s.small_allocated; }},
+    {"small_mapped", "Superslabs and chunks of v1",
+     [](const MemoryStats& s) { return s.small_mapped; }},
     {"small_idle", "Free pages that still have memory",
-     [](const Survey& s) { return s.small_idle; }},
+     [](const MemoryStats& s) { return s.small_idle; }},
     {"large_allocated", "The part of allocated with mappings of their own",
-     [](const Survey& s) { return s.large_allocated; }},
+     [](const MemoryStats& s) { return s.large_allocated; }},
     {"large_mapped", "Mappings of large blocks, with guards, and cached ones",
-     [](const Survey& s) { return s.large_mapped; }},
-    {"large_idle", "Cached mappings", [](const Survey& s) { return s.large_idle; }},
+     [](const MemoryStats& s) { return s.large_mapped; }},
+    {"large_idle", "Cached mappings", [](const MemoryStats& s) { return s.large_idle; }},
 };
 
 struct ClassField {

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "entry/options.h"
-#include "inspect/survey.h"
+#include "inspect/memory_statistics.h"
 #include "report/text.h"
 #include "stats/stats_v3.h"
 
@@ -13,7 +13,7 @@ namespace hakmem::heap {
 
 // All that is put out.
 struct StatsReport {
-  Survey memory{};
+  MemoryStats memory{};
   StatsV3 counters{};
   bool counting = false;  // counters are on
   std::uint64_t process = 0;

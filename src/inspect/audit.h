@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "heap/allocator.h"
-#include "inspect/survey.h"
+#include "inspect/memory_statistics.h"
 #include "laws/heap_laws.h"
 #include "laws/hot_laws.h"
 #include "laws/learn_laws.h"
@@ -61,8 +61,8 @@ class Auditor {
   }
 
   Broken memory() noexcept {
-    Survey s;
-    Surveyor<C>(a_).run(Patience::kWaits, s);
+    MemoryStats s;
+    MemoryCounter<C>(a_).run(Patience::kWaits, s);
     return laws::m1_memory_is_nested(
         {s.allocated(), s.active(), s.resident(), s.mapped(), s.metadata});
   }

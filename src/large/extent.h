@@ -14,11 +14,11 @@
 namespace hakmem::large {
 
 enum class Use : std::uint8_t {
-  kBlock,   // a live block
-  kMoving,  // the same, while the system works on it without the lock held
-  kFree,    // kept for another use, readable
-  kStuck,   // freed, but the system refused to unmap it; without memory
-  kHidden,  // the same, and inaccessible
+  kBlock,         // a live block
+  kMoving,        // the same, while the system works on it without the lock held
+  kFree,          // kept for another use, readable
+  kUnmapPending,  // freed, but the system refused to unmap it; without memory
+  kHidden,        // the same, and inaccessible
 };
 
 // Whether the page next to the block is inaccessible.
@@ -44,7 +44,7 @@ struct Extent {
   GuardKind front_guard = GuardKind::kNone;
   GuardKind back_guard = GuardKind::kNone;
   Use use = Use::kBlock;
-  std::uint8_t pass = 0;  // of a stuck one: the last pass that tried to unmap it
+  std::uint8_t pass = 0;  // with unmap pending: the last pass that tried to unmap it
   bool seams = false;     // cheap guards may lie within the block's bytes
   bool sealed = false;    // guards by protection may
   bool fresh = false;     // nobody has written to it: it reads as zero

@@ -10,10 +10,11 @@
 // is live and kKeepMin at least, or as much more as the program took anew after it was given up,
 // for half a second; then it is unmapped. It is known as freed at once. No system call that another
 // thread may wait for happens with the lock held, except for the registry's own memory. One that
-// the system refuses to unmap stays in the registry as stuck: without memory, in wait for another
-// use or another try. Everything is O(1) but diagnose, which walks the registry for a report, and
-// what has to do with stuck ones. Tests: tests/unit/large_*, proptests/large_prop.cc. The paths
-// that take longer are in large_heap_slow.h; docs/decisions/0004 says why it is so.
+// the system refuses to unmap stays in the registry, its unmap pending: without memory, in wait for
+// another use or another try. Everything is O(1) but diagnose, which walks the registry for a
+// report, and what has to do with pending unmaps. Tests: tests/unit/large_*,
+// proptests/large_prop.cc. The paths that take longer are in large_heap_slow.h; docs/decisions/0004
+// says why it is so.
 #pragma once
 
 #include <algorithm>
@@ -129,9 +130,9 @@ class LargeHeap {
     const LockGuard<C> guard(lock_);
     return map_.live_count();
   }
-  std::size_t stuck_blocks() noexcept {
+  std::size_t unmap_pending_blocks() noexcept {
     const LockGuard<C> guard(lock_);
-    return stuck_;
+    return unmap_pending_;
   }
   // Bytes of all extents, with guards, and of the registry.
   std::size_t bytes_mapped() noexcept {
@@ -149,7 +150,7 @@ class LargeHeap {
     return map_.free_bytes() + map_.live_bytes();
   }
 
-  // For a survey (inspect/survey.h), between try_lock or lock, and unlock.
+  // For memory statistics (inspect/memory_statistics.h), between try_lock or lock, and unlock.
   bool try_lock() noexcept HAKMEM_UNCHECKED { return lock_.try_lock(); }
   LargeTally tally_locked() noexcept HAKMEM_UNCHECKED {
     return {map_.live_count(), map_.live_bytes(), map_.bytes(), map_.free_bytes(),
@@ -162,7 +163,7 @@ class LargeHeap {
 
  private:
   static constexpr std::size_t kRemembered = 64;  // starts that no extent has any more
-  static constexpr std::size_t kStuckBatch = 64;
+  static constexpr std::size_t kRetriesAtOnce = 64;
   static constexpr std::size_t kWrittenMax = std::size_t{2} << 20;  // zeroed by writing
   static constexpr bool kHides = C::kMitigations.check_frees;
 
@@ -192,7 +193,7 @@ class LargeHeap {
 
   Extent take_kept(const Wanted& w) noexcept {
     Extent b = carve(w);
-    if (b.key == 0) return take_stuck(w);
+    if (b.key == 0) return take_unmap_pending(w);
     if (!mapper_.open(b, b.key)) {
       take_away(b.key);
       return {};
@@ -350,12 +351,12 @@ class LargeHeap {
   }
 
   void discard(Extent e) noexcept;
-  void keep_stuck(Extent e) noexcept;
-  Extent take_stuck(const Wanted& w) noexcept;
-  Extent find_stuck(const Wanted& w) noexcept;
-  std::size_t unmap_stuck() noexcept;
-  std::size_t unmap_some_stuck(std::size_t* bytes) noexcept HAKMEM_REQUIRES(lock_);
-  Extent forget_stuck(std::uintptr_t key) noexcept HAKMEM_REQUIRES(lock_);
+  void keep_unmap_pending(Extent e) noexcept;
+  Extent take_unmap_pending(const Wanted& w) noexcept;
+  Extent find_unmap_pending(const Wanted& w) noexcept;
+  std::size_t retry_unmaps() noexcept;
+  std::size_t retry_some_unmaps(std::size_t* bytes) noexcept HAKMEM_REQUIRES(lock_);
+  Extent forget_unmap_pending(std::uintptr_t key) noexcept HAKMEM_REQUIRES(lock_);
   bool was_freed(ClientPtr p) const noexcept HAKMEM_REQUIRES(lock_);
   static bool holds(const Extent& e, ClientPtr p, BlockView& view) noexcept;
   static BlockView freed_view(ClientPtr p) noexcept;
@@ -386,7 +387,7 @@ class LargeHeap {
   EarlyReturns early_ HAKMEM_GUARDED_BY(lock_);
   std::uint64_t halved_ms_ HAKMEM_GUARDED_BY(lock_) = 0;
   std::size_t counted_ HAKMEM_GUARDED_BY(lock_) = 0;  // extents that the budget knows of
-  std::size_t stuck_ HAKMEM_GUARDED_BY(lock_) = 0;
+  std::size_t unmap_pending_ HAKMEM_GUARDED_BY(lock_) = 0;
   std::uint8_t pass_ HAKMEM_GUARDED_BY(lock_) = 0;
 };
 

@@ -178,7 +178,7 @@ std::size_t LargeHeap<C>::trim() noexcept {
     bytes += e.charged;
     discard(e);
   }
-  return bytes + unmap_stuck();
+  return bytes + retry_unmaps();
 }
 template <class C>
 Extent LargeHeap<C>::next_free() noexcept {
@@ -197,26 +197,26 @@ void LargeHeap<C>::discard(Extent e) noexcept {
   if (mapper_.unmake(e)) return;
   const bool hidden = kHides && platform_->guard(e.block(), e.length);
   if (!hidden) platform_->purge(e.block(), e.length);
-  e.use = hidden ? Use::kHidden : Use::kStuck;
-  keep_stuck(e);
+  e.use = hidden ? Use::kHidden : Use::kUnmapPending;
+  keep_unmap_pending(e);
 }
 template <class C>
-void LargeHeap<C>::keep_stuck(Extent e) noexcept {
+void LargeHeap<C>::keep_unmap_pending(Extent e) noexcept {
   const LockGuard<C> guard(lock_);
   e.pass = pass_;
   e.unjoined = false;
   // As a rule there is room, for it was registered before; else address space is lost, no more.
   if (!map_.insert(e)) return;
-  ++stuck_;
+  ++unmap_pending_;
   note_count();
 }
 
 template <class C>
-Extent LargeHeap<C>::take_stuck(const Wanted& w) noexcept {
-  Extent e = find_stuck(w);
+Extent LargeHeap<C>::take_unmap_pending(const Wanted& w) noexcept {
+  Extent e = find_unmap_pending(w);
   if (e.key == 0) return e;
   if (!limit_->charge(Holder::kMappings, e.length)) {
-    keep_stuck(e);
+    keep_unmap_pending(e);
     return {};
   }
   e.charged = e.length;
@@ -240,49 +240,49 @@ Extent LargeHeap<C>::take_stuck(const Wanted& w) noexcept {
   return {};
 }
 template <class C>
-Extent LargeHeap<C>::find_stuck(const Wanted& w) noexcept {
+Extent LargeHeap<C>::find_unmap_pending(const Wanted& w) noexcept {
   const LockGuard<C> guard(lock_);
-  if (stuck_ == 0) return {};
+  if (unmap_pending_ == 0) return {};
   std::uintptr_t found = 0;
   map_.for_each([&](const Extent& e) noexcept {
-    const bool serves = (e.use == Use::kStuck || e.use == Use::kHidden) &&
+    const bool serves = (e.use == Use::kUnmapPending || e.use == Use::kHidden) &&
                         (e.key & (w.alignment - 1)) == 0 && e.length >= w.length &&
                         e.length - w.length <= w.length / 8;
     if (serves) found = e.key;
     return !serves;
   });
-  return found == 0 ? Extent{} : forget_stuck(found);
+  return found == 0 ? Extent{} : forget_unmap_pending(found);
 }
 
-// Tries each stuck extent once more; returns bytes unmapped.
+// Tries each pending unmap once more; returns bytes unmapped.
 template <class C>
-std::size_t LargeHeap<C>::unmap_stuck() noexcept {
+std::size_t LargeHeap<C>::retry_unmaps() noexcept {
   const LockGuard<C> guard(lock_);
   std::size_t bytes = 0;
   ++pass_;
-  while (unmap_some_stuck(&bytes) == kStuckBatch) {
+  while (retry_some_unmaps(&bytes) == kRetriesAtOnce) {
   }
   return bytes;
 }
-// Up to kStuckBatch of them; returns how many were unmapped.
+// Up to kRetriesAtOnce of them; returns how many were unmapped.
 template <class C>
-std::size_t LargeHeap<C>::unmap_some_stuck(std::size_t* bytes) noexcept {
-  std::array<std::uintptr_t, kStuckBatch> unmapped;
+std::size_t LargeHeap<C>::retry_some_unmaps(std::size_t* bytes) noexcept {
+  std::array<std::uintptr_t, kRetriesAtOnce> unmapped;
   std::size_t n = 0;
   const std::uint8_t pass = pass_;
-  if (stuck_ == 0) return 0;
+  if (unmap_pending_ == 0) return 0;
   map_.for_each([&](Extent& e) noexcept {
-    if ((e.use != Use::kStuck && e.use != Use::kHidden) || e.pass == pass) return true;
+    if ((e.use != Use::kUnmapPending && e.use != Use::kHidden) || e.pass == pass) return true;
     e.pass = pass;
     if (mapper_.unmake(e)) unmapped[n++] = e.key;
-    return n < kStuckBatch;
+    return n < kRetriesAtOnce;
   });
-  for (std::size_t i = 0; i < n; ++i) *bytes += forget_stuck(unmapped[i]).bytes();
+  for (std::size_t i = 0; i < n; ++i) *bytes += forget_unmap_pending(unmapped[i]).bytes();
   return n;
 }
 template <class C>
-Extent LargeHeap<C>::forget_stuck(std::uintptr_t key) noexcept {
-  --stuck_;
+Extent LargeHeap<C>::forget_unmap_pending(std::uintptr_t key) noexcept {
+  --unmap_pending_;
   const Extent e = map_.remove(map_.find(key));
   note_count();
   return e;

@@ -110,7 +110,7 @@ class V1Heap {
     return (tiny_.chunks() + pool_.chunks()) * Layout<C>::kChunkBytes;
   }
 
-  // For a survey (inspect/survey.h), between try_lock or lock, and unlock.
+  // For memory statistics (inspect/memory_statistics.h), between try_lock or lock, and unlock.
   bool try_lock() noexcept HAKMEM_UNCHECKED { return lock_.try_lock(); }
   V1Tally tally_locked() noexcept HAKMEM_UNCHECKED {
     V1Tally tally;

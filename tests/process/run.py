@@ -3,7 +3,8 @@
 
     run.py --build BUILD_DIR [--lib NAME=PATH]... [--only LIBRARY]... [--list] [SITUATION...]
 
-Each program of this folder with a `main` is a situation. Its source says how it is run:
+Each program of this folder with a `main` is a situation, but for those that ask only hakmem and include hakmem_process.h. Its source
+says how it is run:
 
     // RUN: [before=MODULE] [after=MODULE] ARGUMENTS    one line per run; none: once, without arguments. MODULE is preloaded too, before
                                                         or after the library; @MODULE@ in the arguments is its path
@@ -73,8 +74,9 @@ def parse_bound(text):
 def situations():
     found = []
     for source in sorted([*HERE.glob('*.c'), *HERE.glob('*.cc')]):
-        if not re.search(r'^int main\(', source.read_text(), re.M):
-            continue  # a module
+        text = source.read_text()
+        if not re.search(r'^int main\(', text, re.M) or '#include "hakmem_process.h"' in text:
+            continue  # a module, or a program that asks only hakmem
         runs = [parse_run(text) for text in notes(source, 'RUN')] or [Run([])]
         found.append(Situation(source.stem, runs, [parse_bound(text) for text in notes(source, 'MEASURE')],
                                notes(source, 'PROMISED')))

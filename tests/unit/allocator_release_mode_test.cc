@@ -5,7 +5,7 @@
 #include <random>
 #include <vector>
 
-#include "inspect/survey.h"
+#include "inspect/memory_statistics.h"
 #include "test_heap.h"
 
 namespace hakmem::test {
@@ -184,9 +184,9 @@ struct Idle : Heap<Full> {
   }
   std::size_t warm() { return allocator->boxes().cold.totals().warm_bytes; }
   std::size_t resident() {
-    Survey survey;
-    Surveyor<Full>(*allocator).run(Patience::kWaits, survey);
-    return survey.small_resident;
+    MemoryStats held;
+    MemoryCounter<Full>(*allocator).run(Patience::kWaits, held);
+    return held.small_resident;
   }
 };
 

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <vector>
 
-#include "inspect/survey.h"
+#include "inspect/memory_statistics.h"
 #include "test_heap.h"
 
 namespace hakmem::test {
@@ -19,8 +19,8 @@ class Rest : public ::testing::Test {
   Rest() : other(heap.allocator->attach_context()) {}
 
   std::size_t resident() {
-    Survey s;
-    Surveyor<C>(*heap.allocator).run(Patience::kWaits, s);
+    MemoryStats s;
+    MemoryCounter<C>(*heap.allocator).run(Patience::kWaits, s);
     EXPECT_EQ(heap.audit(), laws::kHolds);
     return s.small_resident;
   }

@@ -119,7 +119,7 @@ std::size_t live_bytes() {
   hak_trim();
   hak_stats s{};
   s.size = sizeof s;
-  hak_get_stats(&s);
+  hak_stats_get(&s);
   return s.small_allocated + s.large_blocks;
 }
 

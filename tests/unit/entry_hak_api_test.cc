@@ -32,7 +32,7 @@ hak_policy policy() {
 hak_stats memory() {
   hak_stats s{};
   s.size = sizeof s;
-  EXPECT_EQ(hak_get_stats(&s), 0);
+  EXPECT_EQ(hak_stats_get(&s), 0);
   return s;
 }
 
@@ -49,7 +49,7 @@ class KeepPolicy {
   ~KeepPolicy() {
     hak_policy_set_mask(before_.v3_mask);
     hak_stats_v3_enable(before_.stats);
-    hak_learn_enable(before_.learn);
+    hak_policy_learn(before_.learn);
     for (int c = 0; c < HAK_CLASSES; ++c) {
       hak_policy_set_max_partial(c, before_.classes[c].max_partial);
       hak_policy_set_warm_cap(c, before_.classes[c].warm_cap);
@@ -184,9 +184,9 @@ TEST(HakPolicy, WhatIsSetIsRead) {
 TEST(HakPolicy, TheLearnerIsTurnedOnAndOff) {
   const KeepPolicy keep;
   EXPECT_EQ(policy().learn, 0);
-  EXPECT_EQ(hak_learn_enable(7), 0);
+  EXPECT_EQ(hak_policy_learn(7), 0);
   EXPECT_EQ(policy().learn, 1);
-  EXPECT_EQ(hak_learn_enable(0), 0);
+  EXPECT_EQ(hak_policy_learn(0), 0);
   EXPECT_EQ(policy().learn, 0);
 }
 
@@ -322,19 +322,19 @@ TEST(HakMemory, HasRoomToGrow) {
     size_t later;
   } longer = {{}, 77};
   longer.known.size = sizeof longer;
-  EXPECT_EQ(hak_get_stats(&longer.known), 0);
+  EXPECT_EQ(hak_stats_get(&longer.known), 0);
   EXPECT_EQ(longer.known.size, sizeof(hak_stats));
   EXPECT_GT(longer.known.mapped, 0u);
   EXPECT_EQ(longer.later, 77u);
   hak_stats too_small{};
   too_small.size = sizeof too_small - 1;
-  EXPECT_EQ(hak_get_stats(&too_small), EINVAL);
+  EXPECT_EQ(hak_stats_get(&too_small), EINVAL);
   EXPECT_EQ(too_small.mapped, 0u);
 }
 
 hak_limit limit() {
   hak_limit now;
-  hak_get_limit(&now);
+  hak_limit_get(&now);
   return now;
 }
 
@@ -357,22 +357,22 @@ TEST(HakLimit, NoneAtFirst) {
 
 TEST(HakLimit, SoftAboveHardIsRefused) {
   const size_t bytes = size_t{1} << 40;
-  EXPECT_EQ(hak_set_limit(bytes + 1, bytes), EINVAL);
+  EXPECT_EQ(hak_limit_set(bytes + 1, bytes), EINVAL);
   EXPECT_EQ(limit().hard, HAK_NO_LIMIT) << "nothing has changed";
-  EXPECT_EQ(hak_set_limit(bytes, bytes), 0);
-  EXPECT_EQ(hak_set_limit(bytes, bytes + 1), 0);
+  EXPECT_EQ(hak_limit_set(bytes, bytes), 0);
+  EXPECT_EQ(hak_limit_set(bytes, bytes + 1), 0);
   EXPECT_EQ(limit().soft, bytes);
   EXPECT_EQ(limit().hard, bytes + 1);
-  EXPECT_EQ(hak_set_limit(HAK_NO_LIMIT, bytes), 0);
+  EXPECT_EQ(hak_limit_set(HAK_NO_LIMIT, bytes), 0);
   EXPECT_EQ(limit().soft, bytes);
-  EXPECT_EQ(hak_set_limit(HAK_NO_LIMIT, HAK_NO_LIMIT), 0);
+  EXPECT_EQ(hak_limit_set(HAK_NO_LIMIT, HAK_NO_LIMIT), 0);
 }
 
 // Every heap is refused in turn; what is free of another is given up before the program is told.
 TEST(HakLimit, BeyondTheHardOneIsEnomem) {
   hak_trim();
   const size_t room = size_t{24} << 20;
-  ASSERT_EQ(hak_set_limit(HAK_NO_LIMIT, limit().held + room), 0);
+  ASSERT_EQ(hak_limit_set(HAK_NO_LIMIT, limit().held + room), 0);
   for (const size_t bytes : {size_t{1000}, size_t{100000}, size_t{1} << 20}) {
     const uint64_t refused = limit().refused;
     void* chain = nullptr;
@@ -396,7 +396,7 @@ TEST(HakLimit, BeyondTheHardOneIsEnomem) {
     }
   }
   hak_trim();
-  EXPECT_EQ(hak_set_limit(HAK_NO_LIMIT, HAK_NO_LIMIT), 0);
+  EXPECT_EQ(hak_limit_set(HAK_NO_LIMIT, HAK_NO_LIMIT), 0);
   void* const p = hak_malloc(2 * room);
   EXPECT_NE(p, nullptr);
   hak_free(p);
@@ -405,10 +405,10 @@ TEST(HakLimit, BeyondTheHardOneIsEnomem) {
 TEST(HakLimit, LoweringTheSoftOneGivesBackWhatIsFree) {
   hak_free(hak_malloc(8 << 20));
   ASSERT_GE(memory().large_idle, size_t{8} << 20);
-  ASSERT_EQ(hak_set_limit(limit().held - 1, HAK_NO_LIMIT), 0);
+  ASSERT_EQ(hak_limit_set(limit().held - 1, HAK_NO_LIMIT), 0);
   EXPECT_EQ(memory().large_idle, 0u);
   EXPECT_EQ(memory().small_idle, 0u);
-  EXPECT_EQ(hak_set_limit(HAK_NO_LIMIT, HAK_NO_LIMIT), 0);
+  EXPECT_EQ(hak_limit_set(HAK_NO_LIMIT, HAK_NO_LIMIT), 0);
 }
 
 TEST(HakAbout, VersionNamesTheFlavour) {

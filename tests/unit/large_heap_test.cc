@@ -363,7 +363,7 @@ TYPED_TEST(LargeHeap, WhatCannotBeUnmappedIsKeptWithoutMemory) {
   EXPECT_EQ(this->give(p), Fault::kNone);
   EXPECT_EQ(this->heap_.live_blocks(), 0u);
   EXPECT_EQ(this->heap_.trim(), 40 * kMiB) << "of memory";
-  EXPECT_EQ(this->heap_.stuck_blocks(), 1u);
+  EXPECT_EQ(this->heap_.unmap_pending_blocks(), 1u);
   EXPECT_EQ(this->heap_.resize(ClientPtr(p), kMiB), nullptr);
   EXPECT_EQ(this->diagnose(p), Fault::kDoubleFree);
   EXPECT_EQ(this->diagnose(p + 16), Fault::kNotMine) << "it is no block";
@@ -378,23 +378,23 @@ TYPED_TEST(LargeHeap, WhatCannotBeUnmappedIsKeptWithoutMemory) {
   EXPECT_EQ(q, p);
   EXPECT_EQ(q[kMiB], 0);
   std::memset(q, 2, 39 * kMiB);
-  EXPECT_EQ(this->heap_.stuck_blocks(), 0u);
+  EXPECT_EQ(this->heap_.unmap_pending_blocks(), 0u);
   EXPECT_EQ(this->give(q), Fault::kNone);
   this->heap_.trim();
   EXPECT_EQ(this->heap_.trim(), 0u) << "still refused";
   this->platform_.stop_failing();
   EXPECT_EQ(this->heap_.trim(), 40 * kMiB + (this->kGuards ? 2 * kPage : 0));
-  EXPECT_EQ(this->heap_.stuck_blocks(), 0u);
+  EXPECT_EQ(this->heap_.unmap_pending_blocks(), 0u);
 }
 
-TYPED_TEST(LargeHeap, StuckBlocksServeOnlyWhatTheyAreAlignedFor) {
+TYPED_TEST(LargeHeap, BlocksWithUnmapPendingServeOnlyWhatTheyAreAlignedFor) {
   char* const p = this->take(40 * kMiB);
   const std::uintptr_t address = ClientPtr(p).address();
   const std::size_t beyond = 2 * (address & (~address + 1));  // twice what it is aligned to
   this->platform_.fail_after(Call::kUnmap, 0);
   EXPECT_EQ(this->give(p), Fault::kNone);
   this->heap_.trim();
-  ASSERT_EQ(this->heap_.stuck_blocks(), 1u);
+  ASSERT_EQ(this->heap_.unmap_pending_blocks(), 1u);
   char* const q = this->take(40 * kMiB, beyond);
   EXPECT_NE(q, p);
   EXPECT_EQ(ClientPtr(q).address() % beyond, 0u);
@@ -422,7 +422,7 @@ TYPED_TEST(LargeHeap, WhatCannotBeCutOffStaysWithTheBlock) {
 }
 
 // More than one batch, of which the first try fails.
-TYPED_TEST(LargeHeap, TrimTriesEveryStuckBlock) {
+TYPED_TEST(LargeHeap, TrimTriesEveryPendingUnmap) {
   std::vector<char*> blocks;
   for (int i = 0; i < 401; ++i) blocks.push_back(this->take(kMiB));
   std::sort(blocks.begin(), blocks.end());
@@ -431,21 +431,21 @@ TYPED_TEST(LargeHeap, TrimTriesEveryStuckBlock) {
     EXPECT_EQ(this->give(blocks[i]), Fault::kNone);
   }
   this->heap_.trim();
-  ASSERT_EQ(this->heap_.stuck_blocks(), 200u);
+  ASSERT_EQ(this->heap_.unmap_pending_blocks(), 200u);
   this->platform_.fail_nth(Call::kUnmap, 1);
   this->heap_.trim();
-  EXPECT_EQ(this->heap_.stuck_blocks(), 1u);
+  EXPECT_EQ(this->heap_.unmap_pending_blocks(), 1u);
   this->heap_.trim();
-  EXPECT_EQ(this->heap_.stuck_blocks(), 0u);
+  EXPECT_EQ(this->heap_.unmap_pending_blocks(), 0u);
   this->expect_accounted();
 }
 
-TYPED_TEST(LargeHeap, ABlockHiddenInTheCacheIsUsableAfterItGotStuck) {
+TYPED_TEST(LargeHeap, ABlockHiddenInTheCacheIsUsableAfterItsUnmapFailed) {
   char* const p = this->take(8 * kMiB);
   EXPECT_EQ(this->give(p), Fault::kNone);
   this->platform_.fail_after(Call::kUnmap, 0);
   this->heap_.trim();
-  ASSERT_EQ(this->heap_.stuck_blocks(), 1u);
+  ASSERT_EQ(this->heap_.unmap_pending_blocks(), 1u);
   EXPECT_EQ(this->take(8 * kMiB), p);
   std::memset(p, 1, 8 * kMiB);
 }
@@ -460,7 +460,7 @@ TYPED_TEST(LargeHeap, AHiddenBlockThatCannotBeShownAgainIsNotUsed) {
   char* const q = this->take(40 * kMiB);
   EXPECT_NE(q, p);
   std::memset(q, 1, 40 * kMiB);
-  EXPECT_EQ(this->heap_.stuck_blocks(), 1u);
+  EXPECT_EQ(this->heap_.unmap_pending_blocks(), 1u);
 }
 
 TEST(LargeHeapGuards, AShrunkBlockPaysForTheGuardsItHas) {

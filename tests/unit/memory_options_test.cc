@@ -1,5 +1,5 @@
 // HAKMEM_THP and HAKMEM_PREFAULT: what the boxes ask of the platform, and that nothing else
-// changes. What the system makes of it: tests/citizen/huge_pages.cc.
+// changes. What the system makes of it: tests/process/huge_pages.cc.
 #include "config/memory_options.h"
 
 #include <gtest/gtest.h>
@@ -38,9 +38,9 @@ class OptionedOf {
     return std::min<std::size_t>(heap_->boxes().arena.superslabs(), kSlabsAhead) *
            C::Sizes::kSuperslabBytes;
   }
-  Survey survey() {
-    Survey s;
-    Surveyor<C>(*heap_).run(Patience::kWaits, s);
+  MemoryStats memory() {
+    MemoryStats s;
+    MemoryCounter<C>(*heap_).run(Patience::kWaits, s);
     EXPECT_EQ(audit(*heap_), laws::kHolds);
     return s;
   }
@@ -73,7 +73,7 @@ TEST(HugePageOptions, NeverIsSaidOfAllThatHoldsBlocks) {
   const std::size_t ahead = heap.advised_ahead();
   EXPECT_EQ(heap.unwanted(), ahead);
   void* const large = heap.take(kLarge);
-  EXPECT_EQ(heap.unwanted(), ahead + heap.survey().large_mapped);
+  EXPECT_EQ(heap.unwanted(), ahead + heap.memory().large_mapped);
   heap.give(large);
   EXPECT_EQ(heap.wanted(), 0u);
   Optioned v1({HugePages::kNever, Prefault::kNo}, v1_alone());
@@ -144,7 +144,7 @@ TEST(HugePageOptions, SuperslabsAreResidentAsAWhole) {
        {HugePages::kSystem, HugePages::kNever, HugePages::kMadvise, HugePages::kAlways}) {
     Optioned heap({huge, Prefault::kNo});
     heap.take(1024);
-    const Survey s = heap.survey();
+    const MemoryStats s = heap.memory();
     const bool whole = huge == HugePages::kMadvise || huge == HugePages::kAlways;
     EXPECT_EQ(s.small_resident == s.small_mapped, whole);
   }
@@ -194,7 +194,7 @@ TEST(PrefaultOption, ARefusalDoesNoHarm) {
   p[0] = p[1023] = 'x';
   EXPECT_EQ((*heap).boxes().platform.failures(), 1u);
   heap.give(p);
-  EXPECT_EQ(heap.survey().allocated(), 0u);
+  EXPECT_EQ(heap.memory().allocated(), 0u);
 }
 
 }  // namespace

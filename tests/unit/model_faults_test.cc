@@ -164,7 +164,7 @@ TEST(FaultsReachTheProgram, ABlockThatCannotShrinkIsFreedWithItsNewSize) {
     ASSERT_TRUE(run.step({refusing, 0, 0, 0, 1}));
     ASSERT_TRUE(run.step({OpKind::kRealloc, 0, 0, 32, 0}));
     const Block& block = run.blocks().at(run.blocks().pick(0));
-    EXPECT_TRUE(block.stuck);
+    EXPECT_TRUE(block.unmovable);
     EXPECT_EQ(block.asked, 32u);
     ASSERT_TRUE(run.step({OpKind::kWrongSize, 0, 0, 32, 0}));
     ASSERT_TRUE(run.step({OpKind::kFreeSized, 0, 0, 0, 0})) << run.failure();

@@ -101,10 +101,10 @@ class Mutator(unittest.TestCase):
         self.assertEqual(programs.run(programs.Program('sh', '', 'whole', ['-c', '[ "$A" = 1 ]'], environment={'A': '1'}), '/bin/sh', 0), '')
 
     def test_only_tests_of_the_hardened_library_judge_the_whole(self):
-        for name in ('unit.lock_test', 'unit.malloc_test.hardened', 'unit.link.variables', 'programs.citizen_fork_places.hardened',
+        for name in ('unit.lock_test', 'unit.malloc_test.hardened', 'unit.link.variables', 'process.fork_places.hardened',
                      'process.sandbox.hardened', 'replay.recorded.hakmem_shared', 'misuse.bad_env_thp', 'misuse.sized_delete_off'):
             self.assertTrue(whole.chosen(name), name)
-        for name in ('unit.malloc_test.perf', 'unit.link.ways', 'unit.layers', 'unit.mutation_self_test', 'programs.citizen_fork.hardened',
+        for name in ('unit.malloc_test.perf', 'unit.link.ways', 'unit.layers', 'unit.mutation_self_test', 'process.fork.hardened',
                      'process.sandbox.perf', 'programs.51_redis', 'misuse.sweep', 'concurrency.lock_model'):
             self.assertFalse(whole.chosen(name), name)
 

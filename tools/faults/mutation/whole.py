@@ -19,12 +19,12 @@ MISUSE = re.compile(r'^(bad_env_|sized_delete_|size_mismatch_|double_delete|coun
                     r'|double_free_in_(atexit|child)|freed_re|misaligned_(1|realloc)$|invalid_(realloc|usable_size|wild)$)')
 CHOSEN = [re.compile(text) for text in (
     r'^unit\.(?!link\.|nocompile\.|layers|references|coverage_|seeded_|mutation_)(?!.*\.perf$)', r'^unit\.link\.variables$',
-    r'^programs\.citizen_.*\.hardened$', r'^process\..*\.hardened$', r'^replay\.recorded\.hakmem_shared$')]
+    r'^process\..*\.hardened$', r'^replay\.recorded\.hakmem_shared$')]
 LIBRARIES = ['libhakmem.so', 'libhakmem.a', 'libhakmem-perf.so']
 ADDED = re.compile(r'^add_test\(\[=\[(.*?)\]=\] (.*)\)$', re.M)
 # Not even measured: known to take longer than SECONDS, or to wait for what a mutant may never do, awake and without using time.
-LONG = re.compile(r'\.(citizen_(fork|fork_memory|fork_hooks|threads|refusal|scale_.*|memory_.*|stats_agree.*|limits_(hard_)?(128|256|\d{4,})'
-                  r'|soft_limit|background|idle_.*|mappings.*|hakmem_by_dlopen|(hard_)?limited_programs|tools)|child_frees_all|early_fork_handlers'
+LONG = re.compile(r'^process\.(fork|fork_memory|fork_hooks|threads|refusal|scale_.*|memory_.*|stats_agree.*|limits_(hard_)?(128|256|\d{4,})'
+                  r'|soft_limit|background|idle_(freed|thinned)_.*|mappings.*|hakmem_by_dlopen|(hard_)?limited_programs|tools|child_frees_all|early_fork_handlers'
                   r'|fork_generations)\.hardened$')
 
 
