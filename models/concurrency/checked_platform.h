@@ -81,14 +81,18 @@ struct TinyGeometry : SmallGeometry {
   static constexpr std::size_t kMagazineBytes = 64;
   static constexpr std::size_t kMagazineMax = 2;
   static constexpr std::size_t kMagazineFirst = 2;
-  static constexpr std::size_t kReleaseModeBytes = 4096;
   static constexpr std::size_t kContextsMax = 8;
   static constexpr std::size_t kArenaBytesMax = std::size_t{1} << 12;
   static constexpr std::size_t kArenaBytesMin = std::size_t{1} << 12;
 };
 
-struct Tiny : Config<TinyGeometry, CheckedPlatform, CheckedWorld, Mitigations{true, false, false}> {
+struct TinyTuning : SmallTuning {
+  static constexpr std::size_t kReleaseModeBytes = 4096;
 };
-struct TinyPerf : Config<TinyGeometry, CheckedPlatform, CheckedWorld, kPerfMitigations> {};
+
+struct Tiny : Config<TinyGeometry, CheckedPlatform, CheckedWorld, Mitigations{true, false, false},
+                     TinyTuning> {};
+struct TinyPerf
+    : Config<TinyGeometry, CheckedPlatform, CheckedWorld, kPerfMitigations, TinyTuning> {};
 
 }  // namespace hakmem::checked

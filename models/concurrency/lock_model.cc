@@ -51,7 +51,7 @@ struct Try : rl::test_suite<Try, 3> {
 struct DeafPlatform : CheckedPlatform {
   static void futex_wake(std::uint32_t*) noexcept {}
 };
-struct Deaf : Config<TinyGeometry, DeafPlatform, CheckedWorld, kPerfMitigations> {};
+struct Deaf : Config<TinyGeometry, DeafPlatform, CheckedWorld, kPerfMitigations, TinyTuning> {};
 
 }  // namespace
 }  // namespace hakmem::checked

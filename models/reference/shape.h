@@ -81,17 +81,18 @@ struct Shape {
   }
 };
 
-// Copies the constants of C's geometry, and only those.
+// Copies the constants of C's geometry and tuning, and only those.
 template <class C>
 Shape shape_of() {
   using G = typename C::Geometry;
+  using T = typename C::Tuning;
   Shape s;
   s.unit = std::size_t{1} << G::kUnitShift;
   s.superslab = std::size_t{1} << G::kSuperslabShift;
   s.guard = C::kMitigations.guard_pages ? G::kPageGuardBytes : 0;
   s.page_max = std::size_t{1} << G::kPageShiftMax;
   s.block_max = G::kBlockMax;
-  s.growth_min = G::kGrowthMin;
+  s.growth_min = T::kReallocRoomMin;
   s.slots_wanted = std::size_t{1} << G::kSlotsPerPageLog2;
   s.slots_max = G::kSlotsMax;
   s.pages_max = G::kPagesPerSuperslabMax;
@@ -102,17 +103,17 @@ Shape shape_of() {
   s.magazine_min = G::kMagazineMin;
   s.magazine_max = G::kMagazineMax;
   s.magazine_first = G::kMagazineFirst;
-  s.release_bytes = G::kReleaseModeBytes;
-  s.release_allocations = G::kReleaseModeAllocations;
-  s.idle_bytes = G::kIdleBytes;
-  s.growth_bytes = G::kGrowthBytes;
-  s.rest_pages = G::kRestPages;
-  s.learn_churn_pages = G::kLearnChurnPages;
-  s.learn_calm_pages = G::kLearnCalmPages;
-  s.learn_calm_periods = G::kLearnCalmPeriods;
-  s.learn_hold_bytes = G::kLearnHoldBytes;
-  s.learn_warm_bytes = G::kLearnWarmBytes;
-  s.learned_policies_max = G::kLearnedPoliciesMax;
+  s.release_bytes = T::kReleaseModeBytes;
+  s.release_allocations = T::kReleaseModeAllocations;
+  s.idle_bytes = T::kIdleMin;
+  s.growth_bytes = T::kGrowthMin;
+  s.rest_pages = T::kRestPages;
+  s.learn_churn_pages = T::kLearnChurnPages;
+  s.learn_calm_pages = T::kLearnCalmPages;
+  s.learn_calm_periods = T::kLearnCalmPeriods;
+  s.learn_hold_bytes = T::kLearnHoldBytes;
+  s.learn_warm_bytes = T::kLearnWarmBytes;
+  s.learned_policies_max = T::kLearnedPoliciesMax;
   s.contexts_max = G::kContextsMax;
   s.checks = C::kMitigations.check_frees;
   s.randomize = C::kMitigations.randomize_slots;

@@ -3,7 +3,7 @@
 //
 //   refill_page: HOT with a free page -> DRAINING -> FREE (purged if it changes its bin) -> new
 //   retire_page: the page keeps its memory (it is warm). Up to warm_cap such pages of a class stay.
-//                Beyond an eighth of what is lent (kIdleBytes at least) those that came back first
+//                Beyond an eighth of what is lent (kIdleMin at least) those that came back first
 //                are purged at once, whatever the time: the program may never call again.
 //   age:         the others are purged, superslab by superslab, once all of theirs have been out of
 //                use for one to two decay periods. Whoever is on a slow path looks at the time: no
@@ -45,7 +45,6 @@ template <class C>
 class ColdBox {
  public:
   using Platform = typename C::Platform;
-  using Geometry = typename C::Geometry;
   using Sizes = typename C::Sizes;
   using Page = SoPage<C>;
   using Limit = LimitOf<C>;
@@ -412,7 +411,7 @@ class ColdBox {
   Lock<C> lock_;
   SlabTable<Sizes> table_ HAKMEM_GUARDED_BY(lock_);
   std::array<std::uint32_t, kClassesMax> warm_cap_ HAKMEM_GUARDED_BY(lock_){};
-  IdleAccount<Geometry> idle_ HAKMEM_GUARDED_BY(lock_);
+  IdleAccount<typename C::Tuning> idle_ HAKMEM_GUARDED_BY(lock_);
   typename C::World::template atomic<std::uint32_t> seen_period_{0};
   typename C::World::template atomic<std::uint32_t> periods_by_growth_{0};
 };

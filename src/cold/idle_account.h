@@ -10,11 +10,11 @@
 
 namespace hakmem {
 
-template <class Geometry>
+template <class Tuning>
 class IdleAccount {
  public:
   std::size_t allowed(std::size_t lent_bytes) const noexcept {
-    return std::max(Geometry::kIdleBytes, lent_bytes / 8) + early_.missed();
+    return std::max(Tuning::kIdleMin, lent_bytes / 8) + early_.missed();
   }
   void purged_early(std::size_t bytes) noexcept { early_.returned(bytes); }
   void taken_anew(std::size_t bytes) noexcept { early_.taken_anew(bytes); }
@@ -29,7 +29,7 @@ class IdleAccount {
   // eighth of what it has at a time, so that growing costs no more for that. Whether it is due.
   bool grown_by(std::size_t bytes, std::size_t held) noexcept {
     grown_bytes_ += bytes;
-    if (grown_bytes_ < std::max(Geometry::kGrowthBytes, held / 8)) return false;
+    if (grown_bytes_ < std::max(Tuning::kGrowthMin, held / 8)) return false;
     grown_bytes_ = 0;
     return true;
   }

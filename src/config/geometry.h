@@ -55,30 +55,15 @@ struct ProductionGeometry {
   static constexpr unsigned kSlotsPerPageLog2 = 4;  // mid pages grow until they hold about 16
   static constexpr unsigned kPageShiftMax = 21;
   static constexpr std::size_t kBlockMax = 262144;
-  static constexpr std::size_t kGrowthMin = 4096;  // a block that realloc grows gets room from here
   static constexpr std::size_t kSlotsMax = 4096;
   static constexpr std::size_t kPagesPerSuperslabMax = 32;
   static constexpr std::size_t kCarveBytes = 8192;
   static constexpr std::size_t kCarveMin = 8;
-  static constexpr std::size_t kFreshBytes =
-      16384;  // blocks of which it is known who wrote on them
+  static constexpr std::size_t kFreshBytes = 16384;  // of such blocks it is known who wrote on them
   static constexpr std::size_t kMagazineBytes = 1024 * 1024;
   static constexpr std::size_t kMagazineMin = 4;
   static constexpr std::size_t kMagazineMax = 512;
   static constexpr std::size_t kMagazineFirst = 16;  // until it is used more (ultra_cache.h)
-  static constexpr std::size_t kReleaseModeBytes = std::size_t{8}
-                                                   << 20;  // flushed without a refill: release mode
-  static constexpr std::uint16_t kReleaseModeAllocations = 16;      // and keeps again after so many
-  static constexpr std::size_t kIdleBytes = std::size_t{16} << 20;  // free pages keep it at least
-  static constexpr std::size_t kGrowthBytes = std::size_t{16} << 20;  // that end a decay period
-  static constexpr std::uint32_t kRestPages = 2048;  // of a bin looked at for rest in one period
-  static constexpr std::uint16_t kLearnChurnPages = 32;  // a period, back and forth: learned from
-  static constexpr std::uint16_t kLearnCalmPages = 8;    // fewer, for so many periods: unlearned
-  static constexpr std::uint16_t kLearnCalmPeriods = 4;
-  static constexpr std::size_t kLearnHoldBytes = std::size_t{4}
-                                                 << 20;  // a context and bin, at most
-  static constexpr std::size_t kLearnWarmBytes = std::size_t{8} << 20;  // a class, at most
-  static constexpr std::uint32_t kLearnedPoliciesMax = 256;
   static constexpr std::size_t kContextsMax = 32768;
   static constexpr std::size_t kArenaBytesMax = std::size_t{1} << 40;
   static constexpr std::size_t kArenaBytesMin = std::size_t{1} << 28;
@@ -92,7 +77,6 @@ struct SmallGeometry {
   static constexpr unsigned kSlotsPerPageLog2 = 2;
   static constexpr unsigned kPageShiftMax = 14;
   static constexpr std::size_t kBlockMax = 4096;
-  static constexpr std::size_t kGrowthMin = 512;
   static constexpr std::size_t kSlotsMax = 4;
   static constexpr std::size_t kPagesPerSuperslabMax = 2;
   static constexpr std::size_t kCarveBytes = 2048;
@@ -102,17 +86,6 @@ struct SmallGeometry {
   static constexpr std::size_t kMagazineMin = 2;
   static constexpr std::size_t kMagazineMax = 4;
   static constexpr std::size_t kMagazineFirst = 2;
-  static constexpr std::size_t kReleaseModeBytes = 16384;
-  static constexpr std::uint16_t kReleaseModeAllocations = 3;
-  static constexpr std::size_t kIdleBytes = 32768;
-  static constexpr std::size_t kGrowthBytes = 32768;
-  static constexpr std::uint32_t kRestPages = 2;
-  static constexpr std::uint16_t kLearnChurnPages = 2;
-  static constexpr std::uint16_t kLearnCalmPages = 1;
-  static constexpr std::uint16_t kLearnCalmPeriods = 2;
-  static constexpr std::size_t kLearnHoldBytes = 65536;
-  static constexpr std::size_t kLearnWarmBytes = 131072;
-  static constexpr std::uint32_t kLearnedPoliciesMax = 4;
   static constexpr std::size_t kContextsMax = 16;
   static constexpr std::size_t kArenaBytesMax = std::size_t{1} << 24;
   static constexpr std::size_t kArenaBytesMin = std::size_t{1} << 18;

@@ -80,7 +80,7 @@ class Freeing {
     returns_.flush(ctx, magazine, (magazine.size() + 1) / 2);
     ctx.so.bins[bin.value()].used_in = ctx.so.seen_period();
     ctx.release.freed_bytes += bytes;
-    const bool enough = ctx.release.freed_bytes >= C::Geometry::kReleaseModeBytes;
+    const bool enough = ctx.release.freed_bytes >= C::Tuning::kReleaseModeBytes;
     if (!enough && !boxes_.limit.over_soft(Holder::kPages)) return true;
     maintenance_.enter_release_mode(ctx);
     return false;

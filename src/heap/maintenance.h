@@ -21,7 +21,6 @@ template <class C>
 class Maintenance {
  public:
   using Sizes = typename C::Sizes;
-  using Geometry = typename C::Geometry;
   using Ctx = Context<C>;
   using Page = SoPage<C>;
 
@@ -90,7 +89,7 @@ class Maintenance {
   // overflows. Much of what it freed may have been sent to threads that have ended.
 
   void enter_release_mode(Ctx& ctx) noexcept {
-    ctx.release = {Geometry::kReleaseModeAllocations, 0, 0};
+    ctx.release = {C::Tuning::kReleaseModeAllocations, 0, 0};
     returns_.flush_all(ctx);
     hold_what_policy_says(ctx);
     returns_.retire_empty_pages(ctx);
@@ -109,7 +108,7 @@ class Maintenance {
   // context has was given to its pages, these are looked at: a few looks for each page's worth.
   void note_thinned(Ctx& ctx, std::size_t bytes) noexcept {
     ctx.release.thinned_bytes += bytes;
-    if (HAKMEM_LIKELY(ctx.release.thinned_bytes < Geometry::kReleaseModeBytes)) return;
+    if (HAKMEM_LIKELY(ctx.release.thinned_bytes < C::Tuning::kReleaseModeBytes)) return;
     if (ctx.release.thinned_bytes < ctx.so.owned_bytes() / 8) return;
     ctx.release.thinned_bytes = 0;
     boxes_.hot(ctx).purge_thinned();
@@ -117,7 +116,7 @@ class Maintenance {
 
   void note_freed_elsewhere(Ctx& ctx, std::size_t bytes) noexcept {
     ctx.release.freed_bytes += bytes;
-    if (HAKMEM_LIKELY(ctx.release.freed_bytes < Geometry::kReleaseModeBytes)) return;
+    if (HAKMEM_LIKELY(ctx.release.freed_bytes < C::Tuning::kReleaseModeBytes)) return;
     const LockGuard<C> working(ctx.lock);
     enter_release_mode(ctx);
   }

@@ -92,7 +92,7 @@ class Reallocation {
   // A block that grows by a little tends to grow again: one of some size gets half of itself more.
   static std::size_t size_to_grow_to(std::size_t old, std::size_t n) noexcept {
     const std::size_t more = old + old / 2;
-    if (old < Geometry::kGrowthMin || n <= old || n > more) return n;
+    if (old < C::Tuning::kReallocRoomMin || n <= old || n > more) return n;
     return more < Geometry::kBlockMax || n > Geometry::kBlockMax ? more : Geometry::kBlockMax;
   }
 

@@ -97,7 +97,7 @@ class HotBox {
   void purge_at_rest_in_turns(std::uint32_t now) noexcept {
     std::uint32_t turn = now;
     for (BinPages<C>& of_bin : ctx_.bins) {
-      const std::uint32_t turns = 1 + of_bin.partial_count / C::Geometry::kRestPages;
+      const std::uint32_t turns = 1 + of_bin.partial_count / C::Tuning::kRestPages;
       if (turn++ % turns != 0) continue;
       for_each_with_free_slot(of_bin, [&](Page& page) { purge_if_at_rest(page, now); });
     }

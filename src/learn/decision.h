@@ -84,25 +84,25 @@ constexpr std::uint16_t most_pages(std::uint16_t least, std::size_t bytes,
 // has by default.
 template <class C>
 constexpr ClassBounds learn_bounds(std::size_t size_class) noexcept {
-  using G = typename C::Geometry;
+  using Tuning = typename C::Tuning;
   const ClassPolicy least = default_policy().classes[size_class];
   ClassBounds bounds{least.max_partial, least.max_partial, least.warm_cap, least.warm_cap};
   for (const BinInfo& bin : C::Sizes::kBinTable) {
     if (bin.size_class != size_class) continue;
     const std::size_t page = std::size_t{1} << bin.page_shift;
-    bounds.max_partial_most = most_pages(least.max_partial, G::kLearnHoldBytes, page);
-    bounds.warm_cap_most = most_pages(least.warm_cap, G::kLearnWarmBytes, page);
+    bounds.max_partial_most = most_pages(least.max_partial, Tuning::kLearnHoldBytes, page);
+    bounds.warm_cap_most = most_pages(least.warm_cap, Tuning::kLearnWarmBytes, page);
   }
   return bounds;
 }
 
 template <class C>
 constexpr LearnRule learn_rule() noexcept {
-  using G = typename C::Geometry;
-  static_assert(G::kLearnCalmPages < G::kLearnChurnPages,
+  using Tuning = typename C::Tuning;
+  static_assert(Tuning::kLearnCalmPages < Tuning::kLearnChurnPages,
                 "or limits would go up and down for ever");
-  static_assert(G::kLearnCalmPages > 0 && G::kLearnCalmPeriods > 0);
-  return {G::kLearnChurnPages, G::kLearnCalmPages, G::kLearnCalmPeriods};
+  static_assert(Tuning::kLearnCalmPages > 0 && Tuning::kLearnCalmPeriods > 0);
+  return {Tuning::kLearnChurnPages, Tuning::kLearnCalmPages, Tuning::kLearnCalmPeriods};
 }
 
 }  // namespace hakmem

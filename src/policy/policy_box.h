@@ -2,7 +2,7 @@
 // acquire). A published snapshot is never changed and never freed, so a reader needs no protection.
 // Publishing one that equals an earlier one publishes that one again (a hash table finds it):
 // flipping to and fro for ever takes no memory. The program may publish as many different ones as
-// it likes; the learner, which does so unasked, gets kLearnedPoliciesMax (config/geometry.h).
+// it likes; the learner, which does so unasked, gets kLearnedPoliciesMax (config/tuning.h).
 #pragma once
 
 #include <cstddef>
@@ -58,7 +58,7 @@ class PolicyBox {
     edit(wanted);
     if (wanted == before) return Published::kUnchanged;
     if (find(wanted) == nullptr) {
-      if (learned_ == C::Geometry::kLearnedPoliciesMax) return Published::kFull;
+      if (learned_ == C::Tuning::kLearnedPoliciesMax) return Published::kFull;
       if (new_node(wanted) == nullptr) return Published::kNoMemory;
       ++learned_;
     }

@@ -108,7 +108,7 @@ TYPED_TEST(ReleaseMode, LargeBlocksThatWereCachedGoBackToo) {
 TYPED_TEST(ReleaseMode, AllocatingEndsIt) {
   for (void* const p : this->take_many()) this->heap.give(p);
   std::vector<void*> few;
-  for (int i = 0; i < TypeParam::Geometry::kReleaseModeAllocations; ++i) {
+  for (int i = 0; i < TypeParam::Tuning::kReleaseModeAllocations; ++i) {
     EXPECT_TRUE(this->heap.ctx->releasing());
     few.push_back(this->heap.take(64));
   }
@@ -174,7 +174,7 @@ TYPED_TEST(ReleaseMode, APhaseOfBothDoesNotEnterIt) {
 // ---- what goes back with the free itself: time stands still, and no call follows
 
 struct Idle : Heap<Full> {
-  static constexpr std::size_t kIdle = ProductionGeometry::kIdleBytes;
+  static constexpr std::size_t kIdle = ProductionTuning::kIdleMin;
   static constexpr std::size_t kSize = 60000;
 
   std::vector<void*> take_bytes(std::size_t bytes) {
@@ -225,7 +225,7 @@ TEST(IdleMemory, IsNotPurgedAgainAndAgain) {
   }
   EXPECT_GE(heap.warm(), 4 * Idle::kIdle) << "whole pages: a little more than the blocks";
   // Only of pages that have lost a part of their blocks, each time so much was freed.
-  const std::size_t looks = 4 * Idle::kIdle / ProductionGeometry::kReleaseModeBytes;
+  const std::size_t looks = 4 * Idle::kIdle / ProductionTuning::kReleaseModeBytes;
   EXPECT_LE(heap.platform().calls(Call::kPurge) - before, 4 * looks);
 }
 

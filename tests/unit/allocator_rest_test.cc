@@ -166,13 +166,13 @@ TYPED_TEST(Rest, AContextInUseIsLeftAlone) {
 // the time, and what it sent to threads that have ended is theirs no more.
 TYPED_TEST(Rest, FreeingForOthersEntersItToo) {
   std::vector<void*> blocks;
-  for (std::size_t i = 0; i < 3 * TypeParam::Geometry::kReleaseModeBytes / 1024; ++i) {
+  for (std::size_t i = 0; i < 3 * TypeParam::Tuning::kReleaseModeBytes / 1024; ++i) {
     blocks.push_back(this->heap.allocator->allocate(this->other, 1024));
   }
   this->heap.allocator->park_context(*this->other);
   const std::size_t lent = this->lent();
   for (std::size_t i = 0; i < blocks.size(); ++i) {
-    EXPECT_EQ(this->heap.ctx->releasing(), i >= TypeParam::Geometry::kReleaseModeBytes / 1024) << i;
+    EXPECT_EQ(this->heap.ctx->releasing(), i >= TypeParam::Tuning::kReleaseModeBytes / 1024) << i;
     this->heap.give(blocks[i]);
   }
   EXPECT_LT(this->lent(), lent / 2) << "drained without waiting for the decay time";

@@ -598,7 +598,7 @@ TEST(ColdPeriod, EndsByTheClockOrByGrowth) {
   const std::uint32_t first = box.cold.period();
   box.platform.advance_clock_ms(ColdBox<Full>::kDecayPeriodMs);
   EXPECT_EQ(box.cold.period(), first + 1);
-  const std::size_t pages = Full::Geometry::kGrowthBytes / kFullPage;
+  const std::size_t pages = Full::Tuning::kGrowthMin / kFullPage;
   std::vector<SoPage<Full>*> lent = box.borrow_many(bin_of<Full>(1024), pages - 1);
   EXPECT_EQ(box.cold.period(), first + 1);
   lent.push_back(box.borrow(bin_of<Full>(1024)));
@@ -614,7 +614,7 @@ TEST(ColdPeriod, ALargePageCountsAsAUnit) {
   const BinIndex bin = bin_of<Full>(200000);
   ASSERT_GT(std::size_t{1} << Full::Sizes::info(bin).page_shift, Full::Sizes::kUnitBytes);
   const std::uint32_t first = box.cold.period();
-  const std::size_t pages = Full::Geometry::kGrowthBytes / Full::Sizes::kUnitBytes;
+  const std::size_t pages = Full::Tuning::kGrowthMin / Full::Sizes::kUnitBytes;
   for (std::size_t i = 1; i < pages / 8; ++i) box.borrow(bin);
   EXPECT_EQ(box.cold.period(), first);
 }
