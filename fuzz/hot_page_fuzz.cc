@@ -63,7 +63,7 @@ class ScriptedCold {
     page.freelist = kNoSlot;
     page.remote_head.store_relaxed(kNoSlot);
     page.used = page.carved = 0;
-    page.next = page.prev = Page::kNoPage;
+    page.links = {};
     return page;
   }
 
@@ -215,8 +215,8 @@ class Run {
   }
   std::vector<std::uint32_t> order_of_real(std::uint16_t bin) const {
     std::vector<std::uint32_t> order;
-    for (std::uint32_t at = ctx_.bins[bin].partial; at != Page::kNoPage && order.size() < kPages;
-         at = arena_.page(at).next) {
+    for (std::uint32_t at = ctx_.bins[bin].partial.front();
+         at != Page::kNoPage && order.size() < kPages; at = arena_.page(at).links.next) {
       order.insert(order.begin(), at);
     }
     return order;
@@ -237,7 +237,7 @@ class Run {
   laws::OwnedPage owned(std::uint32_t page, std::uint8_t bin) const {
     if (page >= kPages || !cold_.is_lent(page) || arena_.page(page).bin != bin) return {};
     const Page& p = arena_.page(page);
-    return {p.flags, p.used, p.capacity, p.next, p.prev};
+    return {p.flags, p.used, p.capacity, p.links.next, p.links.prev};
   }
 
   [[gnu::noinline]] void check_class(std::size_t k) {
@@ -247,7 +247,8 @@ class Run {
     require(current == due.current, "another current page than predicted");
     require(cls.partial_count == due.partial.size(), "partial_count");
     require(order_of_real(kBins[k]) == due.partial, "the order of the partial list");
-    const laws::ClassView view{current, cls.partial, cls.partial_count, cls.pages, cls.empty_count};
+    const laws::ClassView view{current, cls.partial.front(), cls.partial_count, cls.pages,
+                               cls.empty_count};
     const auto page_at = [&](std::uint32_t page) { return owned(page, kBins[k]); };
     laws::OwnedCounts found;
     laws::Broken broken = laws::kHolds;

@@ -108,12 +108,12 @@ class HotRun {
                 expected.current);
       RC_ASSERT(std::size_t{of_bin.pages} == expected.pages);
       RC_ASSERT(std::size_t{of_bin.partial_count} == expected.partial.size());
-      std::uint32_t unit = of_bin.partial, before = SoPage<C>::kNoPage;
+      std::uint32_t unit = of_bin.partial.front(), before = SoPage<C>::kNoPage;
       for (std::size_t n = expected.partial.size(); n-- > 0;) {
         RC_ASSERT(std::size_t{unit} == expected.partial[n]);
-        RC_ASSERT(boxes_.arena.page(unit).prev == before);
+        RC_ASSERT(boxes_.arena.page(unit).links.prev == before);
         before = unit;
-        unit = boxes_.arena.page(unit).next;
+        unit = boxes_.arena.page(unit).links.next;
       }
       RC_ASSERT(unit == SoPage<C>::kNoPage);
     }

@@ -111,10 +111,10 @@ class Comparer {
     same({"decay period of the magazine", who, bin}, of_bin.used_in, own.used_in);
     same({"current", who, bin}, of_bin.current == nullptr ? kNone : of_bin.current->head,
          own.current);
-    std::uint32_t unit = of_bin.partial;
+    std::uint32_t unit = of_bin.partial.front();
     for (std::size_t at = own.partial.size(); at-- > 0 && unit != RealPage::kNoPage;) {
       same({"partial page", who, bin}, unit, own.partial[at]);
-      unit = real_.boxes().arena.page(unit).next;
+      unit = real_.boxes().arena.page(unit).links.next;
     }
   }
 

@@ -60,7 +60,7 @@ class PageRecords {
     page.purged.store_relaxed(0);  // relaxed: a count
     page.used_at_purge = Page::kNever;
     page.fresh = 0;
-    page.next = page.prev = Page::kNoPage;
+    page.links = {};
     page.remote_head.store_relaxed(kNoSlot);  // relaxed: nobody else can reach the page yet
     return page;
   }

@@ -40,13 +40,13 @@ class SlabTable {
   const ColdTotals& totals() const noexcept { return totals_; }
   std::uint32_t used() const noexcept { return used_; }
   std::uint32_t list_head(Tier tier, BinIndex bin) const noexcept {
-    if (tier == Tier::kFree) return free_.head;
-    return tier == Tier::kDraining ? draining_[bin.value()].head : hot_[bin.value()].head;
+    if (tier == Tier::kFree) return free_.front();
+    return tier == Tier::kDraining ? draining_[bin.value()].front() : hot_[bin.value()].front();
   }
 
   // A superslab never used so far, for the caller to commit; kNone when `limit` are in use.
   std::uint32_t reserve_next(std::uint32_t limit) noexcept {
-    const std::uint32_t i = refused_.head;
+    const std::uint32_t i = refused_.front();
     if (i == Superslab::kNone) return used_ == limit ? i : used_++;
     unlink_slab(slabs_, refused_, i);
     return i;
@@ -65,8 +65,8 @@ class SlabTable {
   // A superslab that can lend a page of the bin: HOT, else DRAINING, which then is HOT again.
   std::uint32_t with_page(BinIndex bin) noexcept {
     SlabList& hot = hot_[bin.value()];
-    if (hot.head != Superslab::kNone) return hot.head;
-    const std::uint32_t i = draining_[bin.value()].head;
+    if (!hot.empty()) return hot.front();
+    const std::uint32_t i = draining_[bin.value()].front();
     if (i == Superslab::kNone) return i;
     unlink_slab(slabs_, draining_[bin.value()], i);
     set_tier(i, Tier::kHot);
@@ -77,7 +77,7 @@ class SlabTable {
   // A FREE superslab, best one that served this bin before; it is then on no list.
   std::uint32_t take_free(BinIndex bin) noexcept {
     std::uint32_t i = free_of_[bin.value()].front();
-    if (i == Superslab::kNone) i = free_.head;
+    if (i == Superslab::kNone) i = free_.front();
     if (i != Superslab::kNone) unlist(i);
     return i;
   }
@@ -130,7 +130,7 @@ class SlabTable {
   std::uint32_t longest_warm() const noexcept { return warm_slabs_.front(); }
   // It waits for its next turn behind all others.
   void look_later(std::uint32_t i) noexcept {
-    warm_slabs_.remove(slabs_, i);
+    forget_warm_slab(i);
     warm_slabs_.push_back(slabs_, i);
   }
 
@@ -215,7 +215,14 @@ class SlabTable {
   }
   void unlist(std::uint32_t i) noexcept {
     unlink_slab(slabs_, list_of(slabs_[i]), i);
-    if (slabs_[i].tier == Tier::kFree) free_of_[slabs_[i].bin].remove(slabs_, i);
+    if (slabs_[i].tier != Tier::kFree) return;
+    HAKMEM_DCHECK(free_of_[slabs_[i].bin].may_hold(slabs_, i), "slab-links", i);
+    free_of_[slabs_[i].bin].remove(slabs_, i);
+  }
+
+  void forget_warm_slab(std::uint32_t i) noexcept {
+    HAKMEM_DCHECK(warm_slabs_.may_hold(slabs_, i), "slab-links", i);
+    warm_slabs_.remove(slabs_, i);
   }
 
   void forget_warm(std::uint32_t i, std::uint32_t k) noexcept {
@@ -223,7 +230,7 @@ class SlabTable {
     HAKMEM_DCHECK((slab.warm_pages & (1u << k)) != 0, "slab-pages", i);
     HAKMEM_DCHECK(totals_.warm_bytes >= page_bytes(slab.bin), "slab-bytes", i);
     slab.warm_pages &= ~(1u << k);
-    if (slab.warm_pages == 0) warm_slabs_.remove(slabs_, i);
+    if (slab.warm_pages == 0) forget_warm_slab(i);
     --warm_[class_of(slab)];
     totals_.warm_bytes -= page_bytes(slab.bin);
   }
@@ -242,7 +249,7 @@ class SlabTable {
       set_tier(i, Tier::kFree);
     } else {
       const bool sparse = free * 4 >= slab.pages * 3u;
-      const bool others = hot_[slab.bin].head != Superslab::kNone;
+      const bool others = !hot_[slab.bin].empty();
       const bool drains = slab.tier == Tier::kDraining || (sparse && others);
       set_tier(i, drains ? Tier::kDraining : Tier::kHot);
     }
@@ -262,9 +269,9 @@ class SlabTable {
   std::array<SlabList, Sizes::kBins> hot_{};
   std::array<SlabList, Sizes::kBins> draining_{};
   SlabList free_{};
-  std::array<SlabQueue<&Superslab::same_bin>, Sizes::kBins> free_of_{};
+  std::array<IndexQueue<&Superslab::same_bin>, Sizes::kBins> free_of_{};
   SlabList refused_{};  // reserved, but the system would not commit them
-  SlabQueue<&Superslab::warm> warm_slabs_{};
+  IndexQueue<&Superslab::warm> warm_slabs_{};
   std::array<std::uint32_t, kClassesMax> warm_{};
   ColdTotals totals_{};
 };

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 
+#include "base/parse.h"
 #include "pal/linux.h"
 #include "report/report.h"
 
@@ -27,20 +28,6 @@ bool find(const Choice<Value> (&choices)[kCount], const char* text, Value& value
     return true;
   }
   return false;
-}
-
-// Decimal and at most `max`.
-bool parse_decimal(const char* text, int max, int& value) noexcept {
-  if (*text == '\0') return false;
-  int n = 0;
-  for (; *text != '\0'; ++text) {
-    if (*text < '0' || *text > '9') return false;
-    const int digit = *text - '0';
-    if (n > (max - digit) / 10) return false;
-    n = n * 10 + digit;
-  }
-  value = n;
-  return true;
 }
 
 constexpr Choice<StatsFormat> kFormats[] = {

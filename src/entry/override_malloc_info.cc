@@ -11,7 +11,7 @@
 #include "entry/heap.h"
 #include "entry/memory_held.h"
 #include "pal/stderr.h"
-#include "report/text.h"
+#include "base/text.h"
 
 namespace heap = hakmem::heap;
 

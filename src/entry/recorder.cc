@@ -14,7 +14,7 @@
 #include "pal/lock.h"
 #include "pal/system_call.h"
 #include "report/report.h"
-#include "report/text.h"
+#include "base/text.h"
 
 namespace hakmem::heap {
 

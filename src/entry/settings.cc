@@ -2,31 +2,13 @@
 
 #include <string.h>
 
+#include "base/parse.h"
 #include "pal/cgroup.h"
 #include "pal/linux.h"
 #include "report/report.h"
 
 namespace hakmem::heap {
 namespace {
-
-// Decimal, or hexadecimal after 0x. False when `text` is anything else or exceeds `max`.
-bool parse_number(const char* text, std::uint64_t max, std::uint64_t& value) noexcept {
-  const bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-  const std::uint64_t base = hex ? 16 : 10;
-  if (hex) text += 2;
-  if (*text == '\0') return false;
-  std::uint64_t n = 0;
-  for (; *text != '\0'; ++text) {
-    std::uint64_t digit = 99;
-    if (*text >= '0' && *text <= '9') digit = static_cast<std::uint64_t>(*text - '0');
-    if (*text >= 'a' && *text <= 'f') digit = static_cast<std::uint64_t>(*text - 'a') + 10;
-    if (*text >= 'A' && *text <= 'F') digit = static_cast<std::uint64_t>(*text - 'A') + 10;
-    if (digit >= base || n > (max - digit) / base) return false;
-    n = n * base + digit;
-  }
-  value = n;
-  return true;
-}
 
 bool flag(const SettingsSource& source, const char* name, bool fallback) noexcept {
   const char* const text = source.value_of(name);
@@ -57,27 +39,6 @@ std::uint32_t class_mask(const SettingsSource& source) noexcept {
   if (parse_number(text, kMaskAll, mask)) return static_cast<std::uint32_t>(mask);
   source.complain(kName, text, "a mask from 0x0 to 0xFFFF", "the profile's mask");
   return profile;
-}
-
-// A decimal number, perhaps with K, M, G or T (powers of 1024, large or small). False when `text`
-// is anything else or too large.
-bool parse_bytes(const char* text, std::size_t& bytes) noexcept {
-  const std::size_t digits = strspn(text, "0123456789");
-  std::size_t n = 0;
-  for (std::size_t i = 0; i < digits; ++i) {
-    if (__builtin_mul_overflow(n, std::size_t{10}, &n)) return false;
-    if (__builtin_add_overflow(n, static_cast<std::size_t>(text[i] - '0'), &n)) return false;
-  }
-  unsigned shift = 0;
-  if (text[digits] != '\0') {
-    constexpr const char* kSuffixes = "KMGTkmgt";
-    const char* const suffix = strchr(kSuffixes, text[digits]);
-    if (suffix == nullptr || text[digits + 1] != '\0') return false;
-    shift = static_cast<unsigned>((suffix - kSuffixes) % 4 + 1) * 10;
-  }
-  if (digits == 0 || n > ~std::size_t{0} >> shift) return false;
-  bytes = n << shift;
-  return true;
 }
 
 // `file`: what `cgroup` stands for.

@@ -6,7 +6,7 @@
 
 #include "entry/options.h"
 #include "inspect/memory_statistics.h"
-#include "report/text.h"
+#include "base/text.h"
 #include "stats/stats_v3.h"
 
 namespace hakmem::heap {

@@ -3,7 +3,7 @@
 #include "entry/heap.h"
 #include "entry/stats_dump.h"
 #include "pal/stderr.h"
-#include "report/text.h"
+#include "base/text.h"
 
 namespace hakmem::heap {
 namespace {

@@ -110,13 +110,13 @@ class HotBox {
       BinPages<C>& of_bin = ctx_.bins[at.bin];
       if (!at.in_bin) {
         at.in_bin = true;
-        at.unit = of_bin.partial;
+        at.unit = of_bin.partial.front();
         if (of_bin.current != nullptr && purge_if_at_rest(*of_bin.current, now)) return true;
       }
       while (at.unit != Page::kNoPage) {
         Page& page = arena_.page(at.unit);
         if (!is_partial(of_bin, page, at)) break;
-        at.unit = page.next;
+        at.unit = page.links.next;
         if (purge_if_at_rest(page, now)) return true;
       }
     }
@@ -139,8 +139,8 @@ class HotBox {
       of_bin.current->flags = PageFlag::kFull;
       of_bin.current = nullptr;
     }
-    if (of_bin.partial != Page::kNoPage) {
-      Page& page = arena_.page(of_bin.partial);
+    if (!of_bin.partial.empty()) {
+      Page& page = arena_.page(of_bin.partial.front());
       unlink_partial(of_bin, page);
       if (page.used == 0) forget_empty(of_bin);
       make_current(of_bin, page);
@@ -194,8 +194,8 @@ class HotBox {
   template <class Work>
   void for_each_with_free_slot(BinPages<C>& of_bin, Work&& work) noexcept {
     if (of_bin.current != nullptr) work(*of_bin.current);
-    for (std::uint32_t unit = of_bin.partial; unit != Page::kNoPage;
-         unit = arena_.page(unit).next) {
+    for (std::uint32_t unit = of_bin.partial.front(); unit != Page::kNoPage;
+         unit = arena_.page(unit).links.next) {
       work(arena_.page(unit));
     }
   }
@@ -204,10 +204,10 @@ class HotBox {
   // walked only where there are some.
   template <class Retiring>
   void retire_listed(BinPages<C>& of_bin, std::uint32_t keep, Retiring& retiring) noexcept {
-    for (std::uint32_t unit = of_bin.partial;
+    for (std::uint32_t unit = of_bin.partial.front();
          unit != Page::kNoPage && of_bin.empty_count != 0 && of_bin.partial_count > keep;) {
       Page& page = arena_.page(unit);
-      unit = page.next;
+      unit = page.links.next;
       if (page.used != 0) continue;
       unlink_partial(of_bin, page);
       forget_empty(of_bin);
@@ -285,25 +285,23 @@ class HotBox {
     HAKMEM_DCHECK(page.flags != PageFlag::kPartial && page.has_free_slot(), "page-links",
                   page.base);
     page.flags = PageFlag::kPartial;
-    page.next = of_bin.partial;
-    page.prev = Page::kNoPage;
-    if (of_bin.partial != Page::kNoPage) arena_.page(of_bin.partial).prev = page.head;
-    of_bin.partial = page.head;
+    of_bin.partial.push_front(pages(), page.head);
     ++of_bin.partial_count;
   }
 
   void unlink_partial(BinPages<C>& of_bin, Page& page) noexcept {
     HAKMEM_DCHECK(page.flags == PageFlag::kPartial && of_bin.partial_count != 0, "page-links",
                   page.base);
-    HAKMEM_DCHECK(page.prev == Page::kNoPage ? of_bin.partial == page.head
-                                             : arena_.page(page.prev).next == page.head,
-                  "page-links", page.base);
-    if (page.prev != Page::kNoPage) arena_.page(page.prev).next = page.next;
-    if (page.next != Page::kNoPage) arena_.page(page.next).prev = page.prev;
-    if (of_bin.partial == page.head) of_bin.partial = page.next;
-    page.next = page.prev = Page::kNoPage;
+    HAKMEM_DCHECK(of_bin.partial.may_hold(pages(), page.head), "page-links", page.base);
+    of_bin.partial.remove(pages(), page.head);
     --of_bin.partial_count;
   }
+
+  struct Pages {  // by head unit
+    const Arena<C>& arena;
+    Page& operator[](std::uint32_t unit) const noexcept { return arena.page(unit); }
+  };
+  Pages pages() const noexcept { return {arena_}; }
 
   const Arena<C>& arena_;
   Cold& cold_;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 
+#include "base/index_list.h"
 #include "base/rng.h"
 #include "page/so_page.h"
 
@@ -13,9 +14,9 @@ namespace hakmem {
 // The pages of one bin. `partial` is a LIFO of pages with a free slot; full pages are on no list.
 template <class C>
 struct BinPages {
-  PageOwner<C> owner{};                        // what pages of this bin name as theirs
-  SoPage<C>* current = nullptr;                // allocations come from here
-  std::uint32_t partial = SoPage<C>::kNoPage;  // head unit of the first partial page
+  PageOwner<C> owner{};                    // what pages of this bin name as theirs
+  SoPage<C>* current = nullptr;            // allocations come from here
+  IndexList<&SoPage<C>::links> partial{};  // by head unit
   std::uint32_t partial_count = 0;
   std::uint32_t empty_count = 0;  // of these, with no block out
   std::uint32_t max_partial = 0;  // beyond it an empty page is retired

@@ -102,9 +102,9 @@ class Auditor {
   laws::SlabView slab_view(std::uint32_t i) noexcept {
     if (i >= a_.boxes().cold.superslabs_used()) return {};
     const Superslab& record = a_.boxes().cold.record_for_test(SlabIndex(i));
-    laws::SlabView view{record.tier,       record.listed,     record.bin, record.pages,
-                        record.free_pages, record.warm_pages, 0,          record.next,
-                        record.prev};
+    laws::SlabView view{record.tier,        record.listed,     record.bin, record.pages,
+                        record.free_pages,  record.warm_pages, 0,          record.in_tier.next,
+                        record.in_tier.prev};
     for (std::uint32_t k = 0; k < view.pages && k < 32; ++k) {
       view.owned_pages |= head(i, k).owner.load_relaxed() != nullptr ? 1u << k : 0u;
     }
@@ -215,14 +215,15 @@ class Auditor {
   }
 
   static laws::OwnedPage owned_page(const Page& page) noexcept {
-    return {page.flags, page.used, page.capacity, page.next, page.prev};
+    return {page.flags, page.used, page.capacity, page.links.next, page.links.prev};
   }
 
   laws::ClassView class_view(const Ctx& ctx, std::uint32_t bin) noexcept {
     const BinPages<C>& of_bin = ctx.so.bins[bin];
     const std::uint32_t current =
         of_bin.current == nullptr ? laws::kNone : a_.boxes().arena.unit_of(*of_bin.current);
-    return {current, of_bin.partial, of_bin.partial_count, of_bin.pages, of_bin.empty_count};
+    return {current, of_bin.partial.front(), of_bin.partial_count, of_bin.pages,
+            of_bin.empty_count};
   }
 
   // One walk over the lent pages for all bins of a context.

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "base/index_list.h"
 #include "base/types.h"
 #include "config/geometry.h"
 #include "page/slot_entry.h"
@@ -69,14 +70,13 @@ struct alignas(128) SoPage {
   // large blocks; a slot taken is none of them any more, so that none is ever in a magazine.
   std::uint32_t fresh = 0;
   std::uint32_t generation = 0;  // the owner's when a slot was last taken
-  std::uint32_t next = kNoPage;  // partial list, by head unit
-  std::uint32_t prev = kNoPage;
+  IndexLinks links{};            // of partial pages of a context and bin, by head unit
 
   // Third line: pushed to by other contexts, while the owner is at work on the second.
   alignas(128) typename C::World::template atomic<std::uint32_t> remote_head{kNoSlot};
   typename C::World::template atomic<std::uint32_t> next_pending{kNoPage};
 
-  static constexpr std::uint32_t kNoPage = ~std::uint32_t{0};
+  static constexpr std::uint32_t kNoPage = IndexLinks::kNone;
   static constexpr std::uint16_t kNever = 0xFFFF;
 
   BinIndex bin_index() const noexcept { return BinIndex(static_cast<std::uint8_t>(bin)); }

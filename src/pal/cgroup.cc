@@ -3,7 +3,10 @@
 #include <string.h>
 
 #include <cstdint>
+#include <string_view>
 
+#include "base/parse.h"
+#include "base/text.h"
 #include "pal/system_call.h"
 
 namespace hakmem {
@@ -11,77 +14,49 @@ namespace {
 
 constexpr std::size_t kNone = ~std::size_t{0};
 
-struct Text {
-  char bytes[4096];
-  std::size_t length = 0;
-
-  // False when it does not fit; then nothing was added.
-  bool add(const char* text, std::size_t n) noexcept {
-    if (n >= sizeof bytes - length) return false;
-    memcpy(bytes + length, text, n);
-    length += n;
-    bytes[length] = '\0';
-    return true;
-  }
-  bool add(const char* text) noexcept { return add(text, strlen(text)); }
-};
+using File = TextOf<4095>;
 
 // The start of the file, as far as there is room for it.
-Text read_text(const char* path) noexcept {
-  Text text;
-  text.bytes[0] = '\0';
-  sys::read_file(path, [&](const char* piece, std::size_t n) {
-    const std::size_t room = sizeof text.bytes - 1 - text.length;
-    text.add(piece, n < room ? n : room);
-  });
+File read_text(const char* path) noexcept {
+  File text;
+  sys::read_file(path, [&](const char* piece, std::size_t n) { text.put(piece, n); });
   return text;
 }
 
 // The group's path, "" when there is none or it lies outside of what this process can see.
-Text group_path(const char* membership) noexcept {
-  const Text lines = read_text(membership);
-  Text path;
-  path.bytes[0] = '\0';
-  for (const char* line = lines.bytes; *line != '\0';) {
+File group_path(const char* membership) noexcept {
+  const File lines = read_text(membership);
+  File path;
+  for (const char* line = lines.c_str(); *line != '\0';) {
     const char* const end = strchrnul(line, '\n');
-    if (strncmp(line, "0::", 3) == 0) path.add(line + 3, static_cast<std::size_t>(end - line - 3));
+    if (strncmp(line, "0::", 3) == 0) path.put(line + 3, static_cast<std::size_t>(end - line - 3));
     line = *end == '\0' ? end : end + 1;
   }
-  const bool inside = path.bytes[0] == '/' && strstr(path.bytes, "/..") == nullptr;
-  if (!inside) path.length = 0;
-  if (path.length == 1) path.length = 0;  // "/": the files stand in the root itself
-  path.bytes[path.length] = '\0';
+  const bool inside = path.c_str()[0] == '/' && strstr(path.c_str(), "/..") == nullptr;
+  if (!inside || path.size() == 1) path.clear();  // "/": the files stand in the root itself
   return path;
 }
 
 // A decimal number and a newline; "max" and whatever else is none.
 std::size_t number_in(const char* path) noexcept {
-  const Text text = read_text(path);
-  std::size_t n = 0;
-  const char* p = text.bytes;
-  for (; *p >= '0' && *p <= '9'; ++p) {
-    const auto digit = static_cast<std::size_t>(*p - '0');
-    if (n > (kNone - digit) / 10) return kNone;
-    n = n * 10 + digit;
-  }
-  const bool whole = p != text.bytes && (*p == '\n' || *p == '\0');
-  return whole ? n : kNone;
+  const File text = read_text(path);
+  std::string_view rest(text.data(), text.size());
+  std::uint64_t n = 0;
+  const bool whole = take_number(rest, kNone, n) && (rest.empty() || rest[0] == '\n');
+  return whole ? static_cast<std::size_t>(n) : kNone;
 }
 
 }  // namespace
 
 std::size_t cgroup_bytes(const char* file, const CgroupPlace& place) noexcept {
-  const Text path = group_path(place.membership);
+  File path = group_path(place.membership);
   std::size_t least = kNone;
-  for (std::size_t length = path.length;;) {
-    Text name;
-    if (name.add(place.root) && name.add(path.bytes, length) && name.add("/") && name.add(file)) {
-      const std::size_t n = number_in(name.bytes);
-      if (n < least) least = n;
-    }
-    if (length == 0) break;
-    while (path.bytes[--length] != '/') {
-    }
+  for (;;) {
+    File name;
+    name.put(place.root).put(path.data(), path.size()).put("/").put(file);
+    if (const std::size_t n = name.cut() ? kNone : number_in(name.c_str()); n < least) least = n;
+    if (path.size() == 0) break;
+    path.shorten(static_cast<std::size_t>(strrchr(path.c_str(), '/') - path.c_str()));
   }
   return least;
 }

@@ -12,9 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <string_view>
+
 #include "base/atomic.h"
 #include "base/attributes.h"
 #include "base/bits.h"
+#include "base/parse.h"
 #include "pal/sandbox.h"
 #include "pal/stderr.h"
 #include "pal/system_call.h"
@@ -276,13 +279,12 @@ bool LinuxPlatform::unmap(void* at, std::size_t bytes) noexcept {
 std::size_t LinuxPlatform::mappings_max() noexcept {
   constexpr std::size_t kKernelsDefault = 65530;
   if (sandbox() == Sandbox::kLater) return kKernelsDefault;
-  std::size_t n = 0;
+  std::uint64_t n = 0;
   sys::read_file("/proc/sys/vm/max_map_count", [&n](const char* text, std::size_t length) {
-    for (std::size_t i = 0; i < length && text[i] >= '0' && text[i] <= '9'; ++i) {
-      n = n * 10 + static_cast<std::size_t>(text[i] - '0');
-    }
+    std::string_view rest(text, length);
+    take_number(rest, ~std::size_t{0}, n);
   });
-  return n != 0 ? n : kKernelsDefault;
+  return n != 0 ? static_cast<std::size_t>(n) : kKernelsDefault;
 }
 
 std::size_t LinuxPlatform::mappings() noexcept {

@@ -3,9 +3,10 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include <array>
 #include <cstddef>
+#include <cstdint>
 
+#include "base/text.h"
 #include "pal/errno_keeper.h"
 #include "pal/linux.h"
 #include "pal/system_call.h"
@@ -13,24 +14,13 @@
 namespace hakmem {
 namespace {
 
-using FileName = std::array<char, 64>;
+using FileName = TextOf<63>;
 
 // "/proc/PROCESS/LEAF".
 FileName of_parent(const char* leaf) noexcept {
-  FileName name{};
-  std::size_t at = 0;
-  const auto put = [&](const char* text) {
-    while (*text != '\0') name[at++] = *text++;
-  };
-  char digits[20];
-  std::size_t n = 0;
-  for (long rest = system_call(SYS_getppid); n == 0 || rest > 0; rest /= 10) {
-    digits[n++] = static_cast<char>('0' + rest % 10);
-  }
-  put("/proc/");
-  while (n > 0) name[at++] = digits[--n];
-  put("/");
-  put(leaf);
+  FileName name;
+  name.put("/proc/").number(static_cast<std::uint64_t>(system_call(SYS_getppid)));
+  name.put("/").put(leaf);
   return name;
 }
 
@@ -63,18 +53,6 @@ class Finder {
   bool found_ = false;
 };
 
-template <class Visit>
-void read_all(const char* path, Visit&& visit) noexcept {
-  const long fd = sys::open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return;
-  char piece[2048];
-  for (long got = 1; got > 0;) {
-    got = sys::read(fd, piece, sizeof piece);
-    for (long i = 0; i < got; ++i) visit(piece[i]);
-  }
-  sys::close(fd);
-}
-
 long read_link(const char* path, char* to, std::size_t bytes) noexcept {
   return system_call(SYS_readlinkat, word(AT_FDCWD), word(path), word(to), bytes);
 }
@@ -83,7 +61,7 @@ bool same_program() noexcept {
   char own[1024];
   char of_parents[sizeof own];
   const long length = read_link("/proc/self/exe", own, sizeof own);
-  const long other = read_link(of_parent("exe").data(), of_parents, sizeof of_parents);
+  const long other = read_link(of_parent("exe").c_str(), of_parents, sizeof of_parents);
   return length > 0 && length == other &&
          memcmp(own, of_parents, static_cast<std::size_t>(length)) == 0;
 }
@@ -98,9 +76,11 @@ bool parent_was_started_with(const char* name) noexcept {
   const char* const preload = LinuxPlatform::environment(kPreload);
   Finder variable(name, value);
   Finder library(kPreload, preload == nullptr ? "" : preload);
-  read_all(of_parent("environ").data(), [&](char c) {
-    variable.take(c);
-    library.take(c);
+  sys::read_file(of_parent("environ").c_str(), [&](const char* piece, std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i) {
+      variable.take(piece[i]);
+      library.take(piece[i]);
+    }
   });
   return variable.found() && (library.found() || (preload == nullptr && same_program()));
 }

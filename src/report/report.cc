@@ -4,7 +4,7 @@
 #include "base/attributes.h"
 #include "config/version.h"
 #include "pal/linux.h"
-#include "report/text.h"
+#include "base/text.h"
 
 namespace hakmem {
 namespace {

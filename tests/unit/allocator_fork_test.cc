@@ -129,8 +129,8 @@ TEST_F(Forked, FreelistsOfPagesWhenTheyAreNextTakenFrom) {
   heap.allocator->fork_parent();
   BinPages<Full>& cls = heap.class_of(64);
   ASSERT_NE(cls.current, nullptr);
-  ASSERT_NE(cls.partial, SoPage<Full>::kNoPage);
-  SoPage<Full>& partial = heap.allocator->boxes().arena.page(cls.partial);
+  ASSERT_FALSE(cls.partial.empty());
+  SoPage<Full>& partial = heap.allocator->boxes().arena.page(cls.partial.front());
   ASSERT_GT(free_on(partial).size(), 256u);
   const Blocks before = free_on(partial);
   HotBox<Full, ColdBox<Full>> hot(heap.allocator->boxes().arena, heap.allocator->boxes().cold,

@@ -139,10 +139,10 @@ TYPED_TEST(ReleaseMode, BeginsWithoutEmptyPages) {
   }
   ASSERT_TRUE(this->heap.ctx->releasing());
   const BinPages<TypeParam>& cls = this->heap.class_of(1024);
-  for (std::uint32_t u = cls.partial; u != SoPage<TypeParam>::kNoPage;) {
+  for (std::uint32_t u = cls.partial.front(); u != SoPage<TypeParam>::kNoPage;) {
     const SoPage<TypeParam>& page = this->heap.allocator->boxes().arena.page(u);
     EXPECT_NE(page.used, 0);
-    u = page.next;
+    u = page.links.next;
   }
 }
 

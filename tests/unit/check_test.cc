@@ -90,8 +90,8 @@ TEST_F(PagesDeathTest, BrokenLinks) {
   full_page();
   hot_.give(a, 0);
   hot_.give(b, 0);  // now b, a are on the partial list
-  ASSERT_EQ(a.prev, b.head);
-  a.prev = a.head;
+  ASSERT_EQ(a.links.prev, b.head);
+  a.links.prev = a.head;
   const auto empty = [&](Page& page) {
     for (std::uint32_t slot = 1; slot < page.capacity; ++slot) hot_.give(page, slot);
   };
@@ -143,10 +143,6 @@ TEST(SlabsDeathTest, LinksAndCounts) {
   link_slab(slabs.data(), list, 1);
   EXPECT_DEATH(link_slab(slabs.data(), list, 1), "slab-links");
   EXPECT_DEATH(unlink_slab(slabs.data(), list, 2), "slab-links");
-  SlabQueue<&Superslab::warm> queue;
-  EXPECT_DEATH(queue.remove(slabs.data(), 0), "slab-links");
-  queue.push_back(slabs.data(), 0);
-  EXPECT_DEATH(queue.remove(slabs.data(), 1), "slab-links");
 
   SlabTable<Small::Sizes> table;
   table.init(slabs.data());
@@ -160,6 +156,7 @@ TEST(SlabsDeathTest, LinksAndCounts) {
   table.take_back(i, k, 0);
   EXPECT_TRUE(table.adds_up());
   EXPECT_DEATH(table.take_back(i, k, 0), "slab-pages");
+  EXPECT_DEATH(table.look_later(2), "slab-links");
   slabs[i].warm_pages = 0;
   EXPECT_FALSE(table.adds_up());
 }

@@ -142,7 +142,7 @@ TEST(ColdFree, ASuperslabThatServedTheBinIsFoundWithoutLookingAtOthers) {
   for (SoPage<EarlySmall>* page : others) retire(box.cold, *page);
   const SlabIndex newest = others.back()->slab_ref;
   ASSERT_EQ(box.cold.tier_of(newest), Tier::kFree);
-  box.cold.record_for_test(newest).next = 0x7FFFFFFF;
+  box.cold.record_for_test(newest).in_tier.next = 0x7FFFFFFF;
   EXPECT_EQ(box.borrow(64)->slab_ref, mine->slab_ref);
 }
 

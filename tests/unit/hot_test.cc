@@ -76,7 +76,8 @@ class Hot : public ::testing::Test {
   }
   std::vector<Page*> partial() {
     std::vector<Page*> pages;
-    for (std::uint32_t u = cls().partial; u != Page::kNoPage; u = boxes_.arena.page(u).next) {
+    for (std::uint32_t u = cls().partial.front(); u != Page::kNoPage;
+         u = boxes_.arena.page(u).links.next) {
       pages.push_back(&boxes_.arena.page(u));
       if (pages.size() > 100) break;
     }
@@ -352,10 +353,10 @@ TEST_F(Hot, WhereNoPageIsEmptyNoneIsLookedAtForOne) {
   take(TakePath::kRefill);
   give(a[0], GivePath::kPartial);
   give(b[0], GivePath::kPartial);
-  const std::uint32_t next = b[0].page->next;
-  b[0].page->next = 0x7FFFFFFF;
+  const std::uint32_t next = b[0].page->links.next;
+  b[0].page->links.next = 0x7FFFFFFF;
   hot_.retire_empty_pages([](const Page&) { ADD_FAILURE(); });
-  b[0].page->next = next;
+  b[0].page->links.next = next;
   for (std::size_t i = 1; i < a.size(); ++i) hot_.give(*a[i].page, a[i].slot);
   ASSERT_EQ(cls().empty_count, 1u);
   int retired = 0;

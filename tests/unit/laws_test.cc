@@ -33,7 +33,9 @@ class Audited : public ::testing::Test {
   }
   BinPages<Small>& cls() { return heap_.class_of(kSize); }
   SoPage<Small>& page() { return heap_.page_of(blocks_[10]); }
-  SoPage<Small>& partial_page() { return heap_.allocator->boxes().arena.page(cls().partial); }
+  SoPage<Small>& partial_page() {
+    return heap_.allocator->boxes().arena.page(cls().partial.front());
+  }
   Superslab& slab_of(const void* p) {
     return heap_.allocator->boxes().cold.record_for_test(heap_.page_of(p).slab_ref);
   }
@@ -91,13 +93,17 @@ TEST_F(Audited, H1WhenThePartialCountIsOff) {
   expect_broken("H1", [&] { ++cls().partial_count; });
 }
 TEST_F(Audited, H1WhenTheBackLinkIsWrong) {
-  expect_broken("H1", [&] { partial_page().prev = cls().partial; });
+  expect_broken("H1", [&] { partial_page().links.prev = cls().partial.front(); });
 }
 TEST_F(Audited, H1WhenAPageOfTheListIsFlaggedFull) {
   expect_broken("H1", [&] { partial_page().flags = PageFlag::kFull; });
 }
 TEST_F(Audited, H1WhenTheListLeadsToAnotherOnesPage) {
-  expect_broken("H1", [&] { cls().partial = heap_.page_of(wide_).head; });
+  SoPage<Small>& other = heap_.page_of(wide_);
+  expect_broken("H1", [&] {
+    partial_page().links.next = other.head;
+    other.links.prev = partial_page().head;
+  });
 }
 TEST_F(Audited, H2WhenCurrentIsAPartialPage) {
   expect_broken("H2", [&] { cls().current = &partial_page(); });
@@ -146,7 +152,7 @@ TEST_F(Audited, S2WhenASuperslabWithAFreePageIsNotListed) {
   expect_broken("S2", [&] { slab.listed = false; });
 }
 TEST_F(Audited, S2WhenTheBackLinkIsWrong) {
-  expect_broken("S2", [&] { slab_of(wide_).prev = 0; });
+  expect_broken("S2", [&] { slab_of(wide_).in_tier.prev = 0; });
 }
 TEST_F(Audited, S3WhenALentPageIsWarm) {
   Superslab& slab = slab_of(wide_);

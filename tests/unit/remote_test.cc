@@ -50,7 +50,7 @@ TEST(Remote, NobodyElsesPostsDisturbTheOwner) {
   };
   const SoPage<Full> page;
   EXPECT_EQ(line_of(page.owner), line_of(page.class_idx));
-  EXPECT_EQ(line_of(page.freelist), line_of(page.prev));
+  EXPECT_EQ(line_of(page.freelist), line_of(page.links));
   EXPECT_EQ(line_of(page.remote_head), line_of(page.next_pending));
   EXPECT_NE(line_of(page.owner), line_of(page.freelist));
   EXPECT_GE(line_of(page.remote_head), line_of(page.freelist) + 1);

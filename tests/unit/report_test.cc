@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-#include "report/text.h"
+#include "base/text.h"
 
 namespace hakmem {
 namespace {

@@ -84,7 +84,7 @@ BUGS = [
      '    flush_all(ctx);\n    ctx.release', SMALL),
     ('partial_count not lowered', 'src/hot/hot_box.h',
      '    --of_bin.partial_count;\n',
-     '    if (of_bin.partial == Page::kNoPage) --of_bin.partial_count;\n', SMALL),
+     '    if (of_bin.partial.empty()) --of_bin.partial_count;\n', SMALL),
     ('v1 blocks of C7 put into the front cache', 'src/heap/freeing.h',
      'view.size_class == 6',
      'view.size_class >= 6', SMALL),
