@@ -154,8 +154,8 @@ void* recorded(trace::Kind kind, std::size_t n, std::size_t alignment, void* p) 
   return p;
 }
 
-bool fits(const BlockView& live, const void* p, std::size_t n, std::size_t alignment,
-          SizeRule rule) noexcept {
+[[maybe_unused]] bool fits(const BlockView& live, const void* p, std::size_t n,
+                           std::size_t alignment, SizeRule rule) noexcept {
   const bool aligned =
       alignment == 0 || (is_power_of_two(alignment) && ClientPtr(p).address() % alignment == 0);
   return aligned && g_allocator.size_fits(live, alignment, n, rule);
@@ -163,8 +163,8 @@ bool fits(const BlockView& live, const void* p, std::size_t n, std::size_t align
 
 // The size is the compiler's, of the type that the program deletes: a block with room behind the
 // object has another, in programs that run everywhere else. So it ends them only when asked to.
-HAKMEM_COLD void wrong_size(BlockView& view, const void* p, std::size_t n,
-                            const char* operation) noexcept {
+[[maybe_unused]] HAKMEM_COLD void wrong_size(BlockView& view, const void* p, std::size_t n,
+                                             const char* operation) noexcept {
   view.fault = Fault::kSizeMismatch;
   if (g_options.sized_delete == SizedDelete::kAbort) {
     g_allocator.fail(t_context, p, operation, view, n);

@@ -35,7 +35,9 @@ void* operator new(std::size_t n) {
   ++news;
   return p + kHeader;
 }
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wsized-deallocation"  // that is the situation
+#endif
 void operator delete(void* p) noexcept {
   if (p == nullptr) return;
   ++deletes;
