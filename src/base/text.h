@@ -22,9 +22,7 @@ class TextOf {
     return *this;
   }
   // nullptr puts nothing.
-  TextOf& put(const char* s) noexcept {
-    return s == nullptr ? *this : put(s, __builtin_strlen(s));
-  }
+  TextOf& put(const char* s) noexcept { return s == nullptr ? *this : put(s, __builtin_strlen(s)); }
   TextOf& number(std::uint64_t n) noexcept { return digits(n, 10); }
   TextOf& hex(std::uint64_t n) noexcept { return put("0x").digits(n, 16); }
 

@@ -7,11 +7,11 @@
 
 #include <cstddef>
 
+#include "base/text.h"
 #include "entry/alias.h"
 #include "entry/heap.h"
 #include "entry/memory_held.h"
 #include "pal/stderr.h"
-#include "base/text.h"
 
 namespace heap = hakmem::heap;
 

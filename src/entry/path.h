@@ -7,9 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/text.h"
 #include "pal/linux.h"
 #include "pal/system_call.h"
-#include "base/text.h"
 
 namespace hakmem::heap {
 

@@ -8,13 +8,13 @@
 #include <bit>
 #include <new>
 
+#include "base/text.h"
 #include "entry/path.h"
 #include "heap/production.h"
 #include "pal/linux.h"
 #include "pal/lock.h"
 #include "pal/system_call.h"
 #include "report/report.h"
-#include "base/text.h"
 
 namespace hakmem::heap {
 

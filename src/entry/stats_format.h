@@ -4,9 +4,9 @@
 
 #include <cstdint>
 
+#include "base/text.h"
 #include "entry/options.h"
 #include "inspect/memory_statistics.h"
-#include "base/text.h"
 #include "stats/stats_v3.h"
 
 namespace hakmem::heap {

@@ -1,9 +1,9 @@
 #include "entry/stats_output.h"
 
+#include "base/text.h"
 #include "entry/heap.h"
 #include "entry/stats_dump.h"
 #include "pal/stderr.h"
-#include "base/text.h"
 
 namespace hakmem::heap {
 namespace {

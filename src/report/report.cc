@@ -2,24 +2,32 @@
 
 #include "base/atomic.h"
 #include "base/attributes.h"
+#include "base/text.h"
 #include "config/version.h"
 #include "pal/linux.h"
-#include "base/text.h"
 
 namespace hakmem {
 namespace {
 
 const char* explanation(Fault fault) noexcept {
   switch (fault) {
-    case Fault::kDoubleFree: return "this block is already free";
-    case Fault::kInteriorFree: return "the pointer is inside a block, not at its start";
-    case Fault::kMisalignedFree: return "no block starts here: blocks are aligned to 16 bytes";
-    case Fault::kInvalidFree: return "hakmem never handed out this pointer";
-    case Fault::kSizeMismatch: return "the stated size or alignment is not that of this block";
-    case Fault::kFreedRealloc: return "the block to resize is already free";
-    case Fault::kCorruption: return "the allocator's metadata contradicts itself";
+    case Fault::kDoubleFree:
+      return "this block is already free";
+    case Fault::kInteriorFree:
+      return "the pointer is inside a block, not at its start";
+    case Fault::kMisalignedFree:
+      return "no block starts here: blocks are aligned to 16 bytes";
+    case Fault::kInvalidFree:
+      return "hakmem never handed out this pointer";
+    case Fault::kSizeMismatch:
+      return "the stated size or alignment is not that of this block";
+    case Fault::kFreedRealloc:
+      return "the block to resize is already free";
+    case Fault::kCorruption:
+      return "the allocator's metadata contradicts itself";
     case Fault::kNone:
-    case Fault::kNotMine: break;
+    case Fault::kNotMine:
+      break;
   }
   return "unknown fault";
 }
@@ -33,14 +41,19 @@ const char* advice(Fault fault) noexcept {
   }
   switch (fault) {
     case Fault::kDoubleFree:
-    case Fault::kFreedRealloc: return "find the first free of this pointer (try an ASan build)";
+    case Fault::kFreedRealloc:
+      return "find the first free of this pointer (try an ASan build)";
     case Fault::kInteriorFree:
-    case Fault::kMisalignedFree: return "free exactly the pointer that malloc returned";
-    case Fault::kSizeMismatch: return "pass the size and alignment of the allocation";
-    case Fault::kInvalidFree: return "check that this block came from malloc in this process";
+    case Fault::kMisalignedFree:
+      return "free exactly the pointer that malloc returned";
+    case Fault::kSizeMismatch:
+      return "pass the size and alignment of the allocation";
+    case Fault::kInvalidFree:
+      return "check that this block came from malloc in this process";
     case Fault::kCorruption:
     case Fault::kNone:
-    case Fault::kNotMine: break;
+    case Fault::kNotMine:
+      break;
   }
   return "report this with the command that shows it";
 }
@@ -86,41 +99,62 @@ HAKMEM_REPORT_FRAME(report_metadata_corruption)
 
 const char* fault_code(Fault fault) noexcept {
   switch (fault) {
-    case Fault::kDoubleFree: return "double-free";
-    case Fault::kInteriorFree: return "interior-free";
-    case Fault::kMisalignedFree: return "misaligned-free";
-    case Fault::kInvalidFree: return "invalid-free";
-    case Fault::kSizeMismatch: return "size-mismatch";
-    case Fault::kFreedRealloc: return "freed-realloc";
-    case Fault::kCorruption: return "metadata-corruption";
-    case Fault::kNotMine: return "not-mine";
-    case Fault::kNone: break;
+    case Fault::kDoubleFree:
+      return "double-free";
+    case Fault::kInteriorFree:
+      return "interior-free";
+    case Fault::kMisalignedFree:
+      return "misaligned-free";
+    case Fault::kInvalidFree:
+      return "invalid-free";
+    case Fault::kSizeMismatch:
+      return "size-mismatch";
+    case Fault::kFreedRealloc:
+      return "freed-realloc";
+    case Fault::kCorruption:
+      return "metadata-corruption";
+    case Fault::kNotMine:
+      return "not-mine";
+    case Fault::kNone:
+      break;
   }
   return "none";
 }
 
 const char* slot_state_name(SlotState state) noexcept {
   switch (state) {
-    case SlotState::kFree: return "FREE";
-    case SlotState::kLive: return "LIVE";
-    case SlotState::kCached: return "CACHED";
-    case SlotState::kRemote: return "REMOTE";
-    case SlotState::kNone: break;
+    case SlotState::kFree:
+      return "FREE";
+    case SlotState::kLive:
+      return "LIVE";
+    case SlotState::kCached:
+      return "CACHED";
+    case SlotState::kRemote:
+      return "REMOTE";
+    case SlotState::kNone:
+      break;
   }
   return "NONE";
 }
 
 void report_fault(const FaultContext& call, const BlockView& block) noexcept {
   switch (block.fault) {
-    case Fault::kDoubleFree: report_double_free(call, block);
-    case Fault::kInteriorFree: report_interior_free(call, block);
-    case Fault::kMisalignedFree: report_misaligned_free(call, block);
-    case Fault::kSizeMismatch: report_size_mismatch(call, block);
-    case Fault::kFreedRealloc: report_freed_realloc(call, block);
+    case Fault::kDoubleFree:
+      report_double_free(call, block);
+    case Fault::kInteriorFree:
+      report_interior_free(call, block);
+    case Fault::kMisalignedFree:
+      report_misaligned_free(call, block);
+    case Fault::kSizeMismatch:
+      report_size_mismatch(call, block);
+    case Fault::kFreedRealloc:
+      report_freed_realloc(call, block);
     case Fault::kInvalidFree:
-    case Fault::kNotMine: report_invalid_free(call, block);
+    case Fault::kNotMine:
+      report_invalid_free(call, block);
     case Fault::kCorruption:
-    case Fault::kNone: break;
+    case Fault::kNone:
+      break;
   }
   report_metadata_corruption(call, block);
 }

@@ -9,8 +9,6 @@
 #include <string>
 #include <utility>
 
-#include "base/text.h"
-
 namespace hakmem {
 namespace {
 
@@ -92,24 +90,6 @@ TEST(Report, AWarningIsOneLine) {
   testing::internal::CaptureStderr();
   report_warning("something");
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "hakmem: warning: something\n");
-}
-
-std::string text_of(const Text& t) { return {t.data(), t.size()}; }
-
-TEST(Text, Numbers) {
-  Text t;
-  t.number(0).put(" ").number(~std::uint64_t{0}).put(" ").hex(0xBEEF).put(" ").hex(0);
-  EXPECT_EQ(text_of(t), "0 18446744073709551615 0xbeef 0x0");
-}
-
-TEST(Text, NoTextIsNothing) { EXPECT_EQ(text_of(Text().put(nullptr).put("")), ""); }
-
-TEST(Text, WhatDoesNotFitIsCutOff) {
-  Text t;
-  for (int i = 0; i < 500; ++i) t.put("abc").number(123456);
-  EXPECT_EQ(t.size(), 1024u);
-  EXPECT_THAT(text_of(t.put("more").number(7)), HasSubstr("abc123456abc"));
-  EXPECT_EQ(t.size(), 1024u);
 }
 
 }  // namespace
