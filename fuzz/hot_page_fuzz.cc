@@ -14,63 +14,16 @@
 #include "laws/hot_laws.h"
 #include "laws/page_laws.h"
 #include "models/lockstep/lockstep_configs.h"
+#include "tests/support/scripted_cold.h"
 
 namespace hakmem::fuzz {
 namespace {
 
 using C = model::SmallHardened;
 using Page = SoPage<C>;
+using Cold = test::ScriptedCold<C>;
 constexpr std::array<std::uint8_t, 3> kBins{0, 5, 9};  // few, so that they meet often
-constexpr std::size_t kPages = 8;                      // that the cold box has
-
-// Lends out of eight pages, in order of their numbers; refuses on demand.
-class ScriptedCold {
- public:
-  explicit ScriptedCold(Arena<C>& arena) : arena_(arena) {}
-
-  Page* refill_page(BinIndex bin, PageOwner<C>) noexcept {
-    const auto free = std::find(lent_.begin(), lent_.end(), false);
-    if (refuses || free == lent_.end()) return nullptr;
-    *free = true;
-    return &set_up(static_cast<std::uint32_t>(free - lent_.begin()), bin);
-  }
-  void retire_page(Page& page, std::uint32_t) noexcept {
-    require(page.used == 0 && lent_[page.head], "retire of a page that is in use or not lent");
-    lent_[page.head] = false;
-    page.flags = PageFlag::kRetired;
-  }
-  std::size_t purge_unused(Page&) noexcept { return 0; }
-  bool is_lent(std::uint32_t page) const { return lent_[page]; }
-  std::size_t lent() const {
-    return static_cast<std::size_t>(std::count(lent_.begin(), lent_.end(), true));
-  }
-
-  bool refuses = false;
-
- private:
-  Page& set_up(std::uint32_t number, BinIndex bin) {
-    const BinInfo& info = C::Sizes::info(bin);
-    Page& page = arena_.page(number);
-    page.base = arena_.unit_address(number);
-    page.reciprocal = info.reciprocal;
-    page.entries = entries_[number].data();
-    for (auto& entry : entries_[number]) entry.store_relaxed(kEntryFree);
-    page.block_size = info.block_size;
-    page.head = number;
-    page.capacity = info.capacity;
-    page.bin = bin.value();
-    page.class_idx = info.size_class;
-    page.freelist = kNoSlot;
-    page.remote_head.store_relaxed(kNoSlot);
-    page.used = page.carved = 0;
-    page.links = {};
-    return page;
-  }
-
-  Arena<C>& arena_;
-  std::array<bool, kPages> lent_{};
-  std::array<std::array<Page::Entry, C::Geometry::kSlotsMax>, kPages> entries_;
-};
+constexpr std::uint32_t kPages = 8;                    // that the cold box has
 
 // What must be so. Partial pages in order, the one used next last.
 struct ExpectedClass {
@@ -88,7 +41,7 @@ struct Out {
 
 class Run {
  public:
-  explicit Run(Arena<C>& arena) : arena_(arena), cold_(arena), hot_(arena, cold_, ctx_) {
+  explicit Run(Arena<C>& arena) : arena_(arena), cold_(arena, kPages), hot_(arena, cold_, ctx_) {
     for (auto& cls : ctx_.bins) cls.max_partial = 1;
   }
 
@@ -124,6 +77,7 @@ class Run {
         for (int i = 0; i < 4; ++i) give(0);
         break;
     }
+    require(cold_.wrong_retires.empty(), "retire of a page that is in use or not lent");
     for (std::size_t i = 0; i < kBins.size(); ++i) check_class(i);
     check_pages();
   }
@@ -136,7 +90,7 @@ class Run {
   }
 
  private:
-  using Hot = HotBox<C, ScriptedCold>;
+  using Hot = HotBox<C, Cold>;
 
   // Never inlined is what fuzz/coverage_ignore.txt names.
 
@@ -282,7 +236,7 @@ class Run {
   }
 
   Arena<C>& arena_;
-  ScriptedCold cold_;
+  Cold cold_;
   SoCtx<C> ctx_;
   Hot hot_;
   std::array<ExpectedClass, kBins.size()> expected_;
@@ -294,9 +248,7 @@ Arena<C>& arena() {
   static auto* const made = [] {
     auto* const arena = new Arena<C>;
     require(arena->init(*platform), "no arena");
-    const SlabIndex last((kPages - 1) / static_cast<std::uint32_t>(C::Sizes::kUnitsPerSuperslab));
-    require(arena->open_tables(*platform, last), "no tables");
-    arena->put_in_use(last);
+    require(Cold::open(*arena, *platform, kPages), "no tables");
     return arena;
   }();
   return *made;

@@ -23,8 +23,8 @@
 namespace hakmem::model {
 
 template <class C>
-struct Boxes {
-  Boxes() : shape(shape_of<C>()), storage(C::Sizes::kMagazineEntries) {
+struct BoxFixture {
+  BoxFixture() : shape(shape_of<C>()), storage(C::Sizes::kMagazineEntries) {
     context.ultra.storage = storage.data();
     arena.init(platform);
     mappings.init(platform);

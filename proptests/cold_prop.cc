@@ -60,7 +60,7 @@ class ColdRun {
     boxes_.model_cold->warm_cap[size_class] = cap;
   }
 
-  Boxes<C> boxes_;
+  BoxFixture<C> boxes_;
   std::vector<SoPage<C>*> lent_;
 };
 

@@ -129,7 +129,7 @@ class HotRun {
     boxes_.compare_cold();
   }
 
-  Boxes<C> boxes_;
+  BoxFixture<C> boxes_;
   HotBox<C, ColdBox<C>> hot_;
   Context model_;
   std::vector<std::size_t> few_;                              // bins whose pages have few slots

@@ -11,7 +11,7 @@ namespace {
 // Takes and gives in any order: the slot that the model expects, or one of the batch it comes from.
 template <class C>
 void check_freelist() {
-  Boxes<C> boxes;
+  BoxFixture<C> boxes;
   const auto bin = *rc::gen::inRange<std::size_t>(0, C::Sizes::kBins);
   const Bin& info = boxes.shape.bins[bin];
   SoPage<C>& page = *boxes.borrow(bin);
@@ -144,7 +144,7 @@ class Located {
   }
 
   Rng& rng_;
-  Boxes<C> boxes_;
+  BoxFixture<C> boxes_;
   std::vector<SoPage<C>*> lent_;
 };
 
@@ -160,7 +160,7 @@ RC_GTEST_PROP(Locate, SaysWhatAnAddressIsInProduction, ()) { check_locate<Produc
 // Any 64-bit value: inside, about the edges, far away. Every unit of a page leads to its first.
 template <class C>
 void check_page_map() {
-  Boxes<C> boxes;
+  BoxFixture<C> boxes;
   const Arena<C>& arena = boxes.arena;
   const auto any = *rc::gen::arbitrary<std::uint64_t>();
   const auto near =

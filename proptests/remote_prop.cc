@@ -78,7 +78,7 @@ class RemoteRun {
   }
 
   Rng& rng_;
-  Boxes<C> boxes_;
+  BoxFixture<C> boxes_;
   PendingPages<C> pending_;
   std::vector<SoPage<C>*> pages_;
   std::vector<std::pair<std::size_t, std::uint32_t>> live_;  // page of pages_, slot

@@ -171,7 +171,7 @@ class UltraRun {
     for (const auto& [page, count] : used) RC_ASSERT(std::uint32_t{page->used} == count);
   }
 
-  Boxes<C> boxes_;
+  BoxFixture<C> boxes_;
   Hot hot_;
   std::array<std::vector<void*>, kBins> expected_;  // in the magazine, oldest first
   std::array<std::vector<void*>, kBins> out_;

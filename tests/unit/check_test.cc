@@ -51,7 +51,7 @@ struct Pages : testing::Test {
     return *page;
   }
 
-  Boxes<SmallPerf> boxes_;
+  ColdSetUp<SmallPerf> boxes_;
   SoCtx<SmallPerf> ctx_;
   HotBox<SmallPerf, ColdBox<SmallPerf>> hot_{boxes_.arena, boxes_.cold, ctx_};
   const BinIndex bin_ = bin_of<SmallPerf>(256);

@@ -20,7 +20,7 @@ constexpr std::size_t kFullPage = 65536;  // of the bins used below, in Full
 constexpr std::uint32_t kFullPages = 32;  // of a superslab then
 
 template <class C>
-struct Cold : Boxes<C> {
+struct Cold : ColdSetUp<C> {
   std::vector<SoPage<C>*> borrow_many(BinIndex bin, std::size_t n) {
     std::vector<SoPage<C>*> pages;
     for (std::size_t i = 0; i < n; ++i) pages.push_back(this->borrow(bin));
@@ -412,7 +412,7 @@ bool readable_before(std::uintptr_t end) {
 
 // Where the system has no guards that cost nothing, protection does it, within the budget.
 TEST(ColdGuards, ByProtectionWhereTheSystemHasNone) {
-  Boxes<Full> box;
+  ColdSetUp<Full> box;
   box.platform.fail_after(Call::kGuard, 0);
   const auto bin = bin_of<Full>(64);
   SoPage<Full>* const page = box.borrow(bin);
@@ -435,7 +435,7 @@ TEST(ColdGuards, ByProtectionWhereTheSystemHasNone) {
 }
 
 TEST(ColdGuards, ThoseThatCostMappingsAreCountedPageByPage) {
-  Boxes<Full> box;
+  ColdSetUp<Full> box;
   box.platform.fail_after(Call::kGuard, 0);
   SoPage<Full>* const first = box.borrow(bin_of<Full>(64));
   SoPage<Full>* const second = box.borrow(bin_of<Full>(64));
@@ -451,7 +451,7 @@ TEST(ColdGuards, ThoseThatCostMappingsAreCountedPageByPage) {
 }
 
 TEST(ColdGuards, BeyondTheBudgetPagesGoWithoutAndGetTheirsLater) {
-  Boxes<Full> box;
+  ColdSetUp<Full> box;
   box.platform.fail_after(Call::kGuard, 0);
   box.platform.set_mappings_max(16);
   ASSERT_TRUE(box.mappings.take_guard());  // it reads how many there are
@@ -471,7 +471,7 @@ TEST(ColdGuards, BeyondTheBudgetPagesGoWithoutAndGetTheirsLater) {
 }
 
 TEST(ColdGuards, ARefusedProtectionCostsNoBudget) {
-  Boxes<Full> box;
+  ColdSetUp<Full> box;
   box.platform.fail_after(Call::kGuard, 0);
   box.platform.fail_after(Call::kProtect, 0);
   SoPage<Full>* const page = box.borrow(bin_of<Full>(64));
@@ -484,7 +484,7 @@ TEST(ColdGuards, ARefusedProtectionCostsNoBudget) {
 }
 
 TEST(ColdRefusal, ForWantOfMappingsEndsTheGuards) {
-  Boxes<Full> box;
+  ColdSetUp<Full> box;
   box.platform.set_mappings_max(12);
   for (int i = 0; i < 3; ++i) box.platform.sparse(4096);
   box.platform.fail_after(Call::kCommit, 0);
@@ -497,7 +497,7 @@ TEST(ColdRefusal, ForWantOfMappingsEndsTheGuards) {
 // A guard of the old layout that the system will not take away would lie in the middle of a page.
 TEST(ColdGuards, ThatCannotBeRemovedKeepTheSuperslabFromOtherPages) {
   for (const bool cheap : {false, true}) {
-    Boxes<Full> box;
+    ColdSetUp<Full> box;
     if (!cheap) box.platform.fail_after(Call::kGuard, 0);
     SoPage<Full>* const page = box.borrow(bin_of<Full>(64));
     retire(box.cold, *page);
@@ -513,7 +513,7 @@ TEST(ColdGuards, ThatCannotBeRemovedKeepTheSuperslabFromOtherPages) {
 
 // All superslabs together are one mapping, so that there is always one more for the next.
 TEST(ColdMappings, SuperslabsSideBySideAreOne) {
-  Boxes<Full> box;
+  ColdSetUp<Full> box;
   // The first one cuts arena and tables in what is open and what is not yet.
   ASSERT_NE(box.borrow(bin_of<Full>(64)), nullptr);
   const std::size_t before = box.platform.mappings();

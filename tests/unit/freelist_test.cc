@@ -25,7 +25,7 @@ using Configs = ::testing::Types<Small, SmallPerf, Full, FullPerf>;
 TYPED_TEST_SUITE(Freelist, Configs);
 
 TYPED_TEST(Freelist, HandsOutEverySlotOnceInEveryBin) {
-  Boxes<TypeParam> boxes;
+  ColdSetUp<TypeParam> boxes;
   for (std::size_t b = 0; b < TypeParam::Sizes::kBins; ++b) {
     SoPage<TypeParam>& page = *boxes.borrow(BinIndex(static_cast<std::uint8_t>(b)));
     const std::vector<std::uint16_t> slots = take_all(page, boxes.rng);
@@ -37,7 +37,7 @@ TYPED_TEST(Freelist, HandsOutEverySlotOnceInEveryBin) {
 }
 
 TYPED_TEST(Freelist, IsLastInFirstOut) {
-  Boxes<TypeParam> boxes;
+  ColdSetUp<TypeParam> boxes;
   SoPage<TypeParam>& page = *boxes.borrow(bin_of<TypeParam>(256));
   const std::vector<std::uint16_t> slots = take_all(page, boxes.rng);
   for (const std::uint16_t slot : slots) give_slot_owner_only(page, slot);
@@ -48,7 +48,7 @@ TYPED_TEST(Freelist, IsLastInFirstOut) {
 }
 
 TYPED_TEST(Freelist, CarvesABatchOnlyWhenTheListIsEmpty) {
-  Boxes<TypeParam> boxes;
+  ColdSetUp<TypeParam> boxes;
   SoPage<TypeParam>& page = *boxes.borrow(bin_of<TypeParam>(1024));
   const std::uint16_t batch = TypeParam::Sizes::info(bin_of<TypeParam>(1024)).carve_batch;
   EXPECT_EQ(page.carved, 0);
@@ -62,7 +62,7 @@ TYPED_TEST(Freelist, CarvesABatchOnlyWhenTheListIsEmpty) {
 }
 
 TYPED_TEST(Freelist, LeavesTheStateThatWasAskedFor) {
-  Boxes<TypeParam> boxes;
+  ColdSetUp<TypeParam> boxes;
   SoPage<TypeParam>& page = *boxes.borrow(bin_of<TypeParam>(64));
   const std::uint16_t live = take_slot_owner_only(page, kEntryLive, boxes.rng);
   const std::uint16_t cached = take_slot_owner_only(page, kEntryCached, boxes.rng);
@@ -74,7 +74,7 @@ TYPED_TEST(Freelist, LeavesTheStateThatWasAskedFor) {
 
 // No order is out of reach: not even that a slot stays where it is.
 TEST(FreelistOrder, EveryOrderOfABatchOccurs) {
-  Boxes<Small> boxes;
+  ColdSetUp<Small> boxes;
   const BinIndex bin = bin_of<Small>(512);
   ASSERT_EQ(Small::Sizes::info(bin).carve_batch, 4);
   std::set<std::vector<std::uint16_t>> orders;
@@ -91,7 +91,7 @@ TEST(FreelistOrder, EveryOrderOfABatchOccurs) {
 // Carved order is ascending without randomisation, and depends on the seed with it.
 TEST(FreelistOrder, IsRandomWhereTheFlavourSaysSo) {
   const auto order = []<class C>(std::uint64_t seed) {
-    Boxes<C> boxes;
+    ColdSetUp<C> boxes;
     Rng rng(seed);
     SoPage<C>& page = *boxes.borrow(bin_of<C>(64));
     std::vector<std::uint16_t> slots;

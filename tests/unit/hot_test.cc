@@ -6,41 +6,21 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "test_heap.h"
+#include "tests/support/scripted_cold.h"
 
 namespace hakmem::test {
 namespace {
 
-// Lends real pages, notes who comes through which door, refuses on request.
-struct ScriptedCold {
-  ColdBox<Small>* real = nullptr;
-  int refills = 0;
-  std::vector<SoPage<Small>*> retired, purged;
-  std::uint32_t last_used_in = 0;  // as the page retired last
-  bool refuses = false;
-
-  SoPage<Small>* refill_page(BinIndex bin, PageOwner<Small> owner) noexcept {
-    if (refuses) return nullptr;
-    ++refills;
-    return real->refill_page(bin, owner);
-  }
-  void retire_page(SoPage<Small>& page, std::uint32_t used_in) noexcept {
-    retired.push_back(&page);
-    last_used_in = used_in;
-    real->retire_page(page, used_in);
-  }
-  std::size_t purge_unused(SoPage<Small>& page) noexcept {
-    purged.push_back(&page);
-    return real->purge_unused(page);
-  }
-};
-
 class Hot : public ::testing::Test {
  protected:
   using Page = SoPage<Small>;
+  using Cold = ScriptedCold<Small>;
+  static constexpr std::uint32_t kPages = 1024;
   struct Block {
     Page* page;
     std::uint32_t slot;
@@ -48,10 +28,12 @@ class Hot : public ::testing::Test {
   static constexpr std::uint32_t kSlots = 4;
 
   Hot() {
-    cold_.real = &boxes_.cold;
-    cls().owner = boxes_.owner(bin_);
+    arena_.init(platform_);
+    EXPECT_TRUE(Cold::open(arena_, platform_, kPages));
+    cls().owner = {context_.get(), &context_->ultra.front[bin_.value()]};
     cls().max_partial = 2;
   }
+  ~Hot() override { EXPECT_TRUE(cold_.wrong_retires.empty()); }
   BinPages<Small>& cls() { return ctx_.bins[bin_.value()]; }
 
   Block take(TakePath due) {
@@ -77,8 +59,8 @@ class Hot : public ::testing::Test {
   std::vector<Page*> partial() {
     std::vector<Page*> pages;
     for (std::uint32_t u = cls().partial.front(); u != Page::kNoPage;
-         u = boxes_.arena.page(u).links.next) {
-      pages.push_back(&boxes_.arena.page(u));
+         u = arena_.page(u).links.next) {
+      pages.push_back(&arena_.page(u));
       if (pages.size() > 100) break;
     }
     EXPECT_EQ(pages.size(), cls().partial_count);
@@ -97,10 +79,12 @@ class Hot : public ::testing::Test {
     for (Page* const page : partial()) hot_.purge_unused(*page);
   }
 
-  Boxes<Small> boxes_;
-  ScriptedCold cold_;
+  FakePlatform platform_;
+  Arena<Small> arena_;
+  std::unique_ptr<Context<Small>> context_ = std::make_unique<Context<Small>>();  // an address
+  Cold cold_{arena_, kPages};
   SoCtx<Small> ctx_;
-  HotBox<Small, ScriptedCold> hot_{boxes_.arena, cold_, ctx_};
+  HotBox<Small, Cold> hot_{arena_, cold_, ctx_};
   const BinIndex bin_ = bin_of<Small>(256);
 };
 
@@ -429,7 +413,7 @@ TEST_F(Hot, RandomStepsLoseNothing) {
   give_all(out);
   hot_.retire_empty_pages([](const Page&) {});
   EXPECT_EQ(cls().pages, 0u);
-  EXPECT_EQ(boxes_.cold.totals().lent_bytes, 0u);
+  EXPECT_EQ(cold_.lent(), 0u);
 }
 
 // The owner's free and another thread's raced for the page's last block: it is told before the page

@@ -29,7 +29,7 @@ class Locate : public ::testing::Test {
     if (offset % page.block_size != 0) return Fault::kInteriorFree;
     return live.contains(slot) ? Fault::kNone : Fault::kDoubleFree;
   }
-  Boxes<C> boxes_;
+  ColdSetUp<C> boxes_;
 };
 
 using Configs = ::testing::Types<Small, Full>;
@@ -127,7 +127,7 @@ TYPED_TEST(Locate, StalePointersIntoASuperslabThatChangedItsBin) {
 
 // The later units of a page that is gone still speak of it, though its first unit has a new page.
 TEST(LocateStale, AUnitWhosePageIsGoneAndWhoseHeadHasASmallerOne) {
-  Boxes<Full> boxes;
+  ColdSetUp<Full> boxes;
   SoPage<Full>& gone = *boxes.borrow(bin_of<Full>(65536));
   const ClientPtr fourth(gone.base + 3 * 65536);
   retire(boxes.cold, gone);

@@ -116,7 +116,7 @@ TEST(HugePageOptions, OnlyMappingsThatCanHoldOneAreAskedFor) {
 // Before the first superslab of a part of the arena is committed: each is then of one mapping with
 // the one before it.
 TEST(HugePageOptions, SuperslabsAreAdvisedOnceAndAhead) {
-  Boxes<Small> boxes;
+  ColdSetUp<Small> boxes;
   boxes.cold.set_options({HugePages::kMadvise, Prefault::kNo});
   boxes.platform.fail_nth(Call::kCommit, 1);
   EXPECT_EQ(boxes.borrow(bin_of<Small>(1024)), nullptr);
@@ -130,7 +130,7 @@ TEST(HugePageOptions, SuperslabsAreAdvisedOnceAndAhead) {
 
 // No guard is there to be taken away when pages of another size come.
 TEST(HugePageOptions, SuperslabsWithoutGuardsChangeTheirLayoutUnasked) {
-  Boxes<Full> boxes;
+  ColdSetUp<Full> boxes;
   boxes.cold.set_options({HugePages::kAlways, Prefault::kNo});
   retire(boxes.cold, *boxes.borrow(bin_of<Full>(1024)));
   ASSERT_NE(boxes.borrow(bin_of<Full>(Full::Geometry::kBlockMax)), nullptr);
@@ -162,7 +162,7 @@ TEST(PrefaultOption, PagesThatAreLentColdGetTheirMemory) {
 }
 
 TEST(PrefaultOption, GuardsGetNone) {
-  Boxes<Full> boxes;
+  ColdSetUp<Full> boxes;
   boxes.cold.set_options({HugePages::kSystem, Prefault::kYes});
   const BinIndex bin = bin_of<Full>(1024);
   ASSERT_NE(boxes.borrow(bin), nullptr);
@@ -172,7 +172,7 @@ TEST(PrefaultOption, GuardsGetNone) {
 }
 
 TEST(PrefaultOption, WarmPagesHaveTheirs) {
-  Boxes<Small> boxes;
+  ColdSetUp<Small> boxes;
   boxes.cold.set_options({HugePages::kSystem, Prefault::kYes});
   SoPage<Small>* const page = boxes.borrow(bin_of<Small>(1024));
   ASSERT_NE(page, nullptr);

@@ -19,7 +19,7 @@ namespace {
 
 template <class C>
 struct Remote {
-  Boxes<C> boxes;
+  ColdSetUp<C> boxes;
   PendingPages<C> pending;
 
   SoPage<C>& full_page(std::size_t size) {

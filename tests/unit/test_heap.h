@@ -71,7 +71,7 @@ auto* refill(auto& cold, BinIndex bin, auto owner) {
 
 // Arena and cold box, and a context that pages can name as their owner.
 template <class C>
-struct Boxes {
+struct ColdSetUp {
   FakePlatform platform;
   Arena<C> arena;
   LimitOf<C> limit;
@@ -80,7 +80,7 @@ struct Boxes {
   std::unique_ptr<Context<C>> context = std::make_unique<Context<C>>();
   Rng rng{7};
 
-  Boxes() {
+  ColdSetUp() {
     arena.init(platform);
     mappings.init(platform);
     cold.init(platform, arena, limit, mappings);

@@ -42,7 +42,7 @@ class Ultra : public ::testing::Test {
     return page.entries + divide(ClientPtr(block).address() - page.base, page.reciprocal).value;
   }
 
-  Boxes<C> boxes_;
+  ColdSetUp<C> boxes_;
   std::vector<MagazinePlace<C>> places_;
   Hot hot_{boxes_.arena, boxes_.cold, boxes_.context->so};
 };

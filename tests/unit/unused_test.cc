@@ -47,7 +47,7 @@ class Unused : public ::testing::Test {
     }
     return stretches;
   }
-  Boxes<C> boxes_;
+  ColdSetUp<C> boxes_;
 };
 
 using Configs = ::testing::Types<Small, Full, FullPerf>;
