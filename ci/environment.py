@@ -11,7 +11,8 @@ import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ENTRY = re.compile(r'^HAKMEM_VARIABLE\((\w+),\s*"((?:[^"\\]|\\.)*)",\s*"((?:[^"\\]|\\.)*)"\)', re.M)
+ENTRY = re.compile(r'^HAKMEM_(SWITCH|CHOICE|NUMBER|VALUE|FILE)\((\w+),((?:"(?:[^"\\]|\\.)*"|[^()"])*)\)', re.M)
+PART = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s,"]+)')
 MARKED = re.compile(r'(<!-- variables: .*? -->\n).*?(<!-- end -->\n)', re.S)
 PAGE = """# Environment variables
 
@@ -27,8 +28,21 @@ Written by `ci/environment.py --write` from `src/config/variables.def`.
 
 def variables(text):
     """[(name, values, meaning)] in the order of the file."""
-    plain = [[re.sub(r'\\(.)', r'\1', part) for part in entry] for entry in ENTRY.findall(text)]
-    return [(f'HAKMEM_{name}', values, meaning) for name, values, meaning in plain]
+    found = []
+    for kind, name, rest in ENTRY.findall(text):
+        parts = [re.sub(r'\\(.)', r'\1', quoted) or bare for quoted, bare in PART.findall(rest)]
+        if kind == 'SWITCH':
+            values = words('0 1', parts[0])
+        elif kind == 'CHOICE':
+            values = words(parts[0], parts[1])
+        else:
+            values = parts[1] if kind == 'NUMBER' else parts[0]
+        found.append((f'HAKMEM_{name}', values, parts[-1]))
+    return found
+
+
+def words(all_of_them, fallback):
+    return ' '.join(f'`{word}` (default)' if word == fallback else f'`{word}`' for word in all_of_them.split())
 
 
 def table(found):

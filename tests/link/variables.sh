@@ -11,7 +11,7 @@ fail() { printf 'variables: %s\n' "$*" >&2; cat "$work/out" >&2; exit 1; }
 unset LD_PRELOAD "${!HAKMEM_@}"
 
 table=$({ grep -oE '"HAKMEM_[A-Z0-9_]+"' "$tree/src/config/variables.h" | tr -d '"' | grep -vx HAKMEM_
-  sed -n 's/^HAKMEM_VARIABLE(\([A-Z0-9_]*\),.*/HAKMEM_\1/p' "$tree/src/config/variables.def"; })
+  sed -n 's/^HAKMEM_[A-Z]*(\([A-Z0-9_]*\),.*/HAKMEM_\1/p' "$tree/src/config/variables.def"; })
 known() { grep -qxF "$1" <<<"$table" || { : >"$work/out"; fail "$1 is read by $2 and not in src/config/variables.{def,h}"; }; }
 while IFS=: read -r file name; do known "${name//\"/}" "$file"; done \
   < <(cd "$tree" && grep -roE '"HAKMEM_[A-Z0-9_]+"' src --include='*.cc' --include='*.h' | grep -v '"HAKMEM_"' | grep -v '^src/config/')
