@@ -56,7 +56,9 @@ std::size_t cgroup_bytes(const char* file, const CgroupPlace& place) noexcept {
     name.put(place.root).put(path.data(), path.size()).put("/").put(file);
     if (const std::size_t n = name.cut() ? kNone : number_in(name.c_str()); n < least) least = n;
     if (path.size() == 0) break;
-    path.shorten(static_cast<std::size_t>(strrchr(path.c_str(), '/') - path.c_str()));
+    std::size_t parent = path.size() - 1;
+    while (path.data()[parent] != '/') --parent;
+    path.shorten(parent);
   }
   return least;
 }
