@@ -37,7 +37,7 @@ for library in libhakmem.so libhakmem-perf.so; do
   done
   # Whatever else is called could be a cancellation point, take a lock, or be another library's that allocates.
   imports='_ITM_.*|__gmon_start__|__cxa_(begin_catch|end_catch|finalize)|__gxx_personality_v0|_ZSt15get_new_handlerv|_ZSt17__throw_bad_allocv'
-  imports+='|__environ|environ|__errno_location|getauxval|getpagesize|mem(chr|cpy|move|set|cmp)|str(chr|chrnul|cmp|len|ncmp|spn|str)'
+  imports+='|__environ|environ|__errno_location|getauxval|getpagesize|mem(chr|cpy|move|set|cmp)|str(chr|chrnul|cmp|len|ncmp|str)'
   imports+='|bcmp|dlsym|pthread_(key_create|setspecific)|__register_atfork|sigaction'  # at start, no lock held
   imports+='|pthread_(create|attr_(init|destroy|setstacksize|setdetachstate)|sigmask)|sigfillset'  # HAKMEM_BACKGROUND: no lock held
   imports+='|fprintf'                                                               # to the FILE given to malloc_info
