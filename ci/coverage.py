@@ -26,6 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SUFFIX = '-19'  # of LLVM's tools
 # Fewer cases than the tests by themselves: what they reach at all, they reach soon.
 PROPERTIES = 'seed=20261122 max_success=60'
+# Tests of what the instrumentation changes: the size of stack frames, the calls to malloc and to the system that the
+# profile's writer makes of its own, and so what is next to what in the heap.
+CHANGED_BY_IT = ['citizen_small_stacks', 'citizen_sandbox_exec', 'counted_calls', 'double_free_run_released', 'invalid_before_page']
 # An object without coverage mapping makes llvm-cov give up.
 MAPPED_SECTION = b'__llvm_covmap'
 
@@ -143,7 +146,8 @@ def run_tests(build, jobs):
     profiles = build / 'profiles'
     shutil.rmtree(profiles, ignore_errors=True)
     profiles.mkdir()
-    return subprocess.run(['ctest', '--test-dir', build, '-j', str(jobs), '--output-on-failure', '--no-tests=error'],
+    left_out = f'[.]({"|".join(CHANGED_BY_IT)})([.]|$)'
+    return subprocess.run(['ctest', '--test-dir', build, '-j', str(jobs), '--output-on-failure', '--no-tests=error', '-E', left_out],
                           env=dict(os.environ, RC_PARAMS=PROPERTIES)).returncode == 0
 
 

@@ -14,10 +14,25 @@ foreach(source IN LISTS model_sources)
   target_compile_definitions(${name} PRIVATE "HAKMEM_SOURCE_DIR=\"${root}\"")
   hakmem_add_test(${name} concurrency 300 ${name})
 endforeach()
-# Its threads are fibers; its allocator is over the real system's memory.
+
+# Their threads are fibers; their allocator is over the real system's memory. race_model is the same program, told by the compiler of
+# every plain access (models/schedule/watched.cc): instrumented for ThreadSanitizer, and not linked with it.
 file(GLOB system_sources CONFIGURE_DEPENDS "${root}/src/pal/*.cc")
-target_sources(schedule_model PRIVATE ${system_sources})
+target_sources(schedule_model PRIVATE ${system_sources} "${root}/models/schedule/clocks.cc")
 target_link_libraries(schedule_model PRIVATE boost_context)
+
+add_library(race_model_watched OBJECT "${root}/models/concurrency/schedule_model.cc")
+target_include_directories(race_model_watched PRIVATE "${root}" "${root}/src" "${root}/include")
+target_compile_definitions(race_model_watched PRIVATE HAKMEM_WATCH_RACES=1)
+target_compile_options(race_model_watched PRIVATE -O1 -g1 -fsanitize=thread -fno-threadsafe-statics -fno-pie)
+hakmem_test_program(race_model "${root}/models/schedule/watched.cc" LEVEL -O1)
+target_include_directories(race_model PRIVATE "${root}/src")
+target_compile_definitions(race_model PRIVATE HAKMEM_WATCH_RACES=1)
+target_compile_options(race_model PRIVATE -fno-pie)
+target_link_options(race_model PRIVATE -no-pie)  # what it says of places is read from its debug information
+target_sources(race_model PRIVATE ${system_sources} "${root}/models/schedule/clocks.cc" $<TARGET_OBJECTS:race_model_watched>)
+target_link_libraries(race_model PRIVATE boost_context)
+hakmem_add_test(race_model concurrency 300 race_model)
 
 file(GLOB spin_checks CONFIGURE_DEPENDS "${root}/models/concurrency/*_check.sh")
 foreach(source IN LISTS spin_checks)

@@ -1,115 +1,133 @@
-// The whole allocator, small geometry, under schedules that are chosen: random programs of two to
-// four threads, each under a random walk or PCT, with the oracle of models/schedule/run.h.
+// The whole allocator, small geometry, under schedules that are chosen, with the oracle of
+// models/schedule/run.h: random programs of two to four threads, each under a random walk or PCT;
+// and small programs under every schedule that differs (models/schedule/exploration.h).
 //
 //   schedule_model [--seed N] [--runs N] [--ops N] [--only PART]
 //
-// A run that fails is made small, printed with the lines of source at which threads changed, and
-// repeated by its seed. Exit status 1 then.
+// A run that fails is made small, told, and repeated by its seed. Exit status 1 then. Compiled as
+// race_model every run also looks for races (models/schedule/clocks.h).
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 
-#include "models/schedule/run.h"
+#include "models/schedule/exploration.h"
+#include "models/schedule/finding.h"
+#include "models/schedule/scopes.h"
 
 namespace hakmem::schedule {
 namespace {
 
 struct Options {
   std::uint64_t seed = 1;
-  std::uint64_t runs = 30000;  // of each part
-  std::size_t ops = 30;
+  std::uint64_t runs = kWatched ? 5000 : 40000;  // of each part
+  std::uint64_t ops = 30;
   std::string only;
 };
 
 struct Part {
   const char* name;
   Flavour flavour;
-  std::string (*run)(const Program&, const Schedule&);
-  bool always = true;  // else only when asked for
+  RunOf run;
+  bool for_ever = false;  // in each run a system call takes for ever
 };
 
-Schedule schedule_of(std::uint64_t seed) {
-  const bool walk = seed % 3 != 0;
-  return {seed * 0x9E3779B97F4A7C15u, walk ? Strategy::kRandomWalk : Strategy::kPct,
-          1 + static_cast<unsigned>(seed / 3 % 5)};
-}
-
-// Whether the program still fails the same way, under one of some schedules; that one.
-bool fails(const Part& part, const Program& program, const std::string& how, Schedule& schedule) {
-  for (std::uint64_t i = 0; i < 300; ++i) {
-    const Schedule tried = i == 0 ? schedule : schedule_of(schedule.seed + i);
-    if (part.run(program, tried) == how) {
-      schedule = tried;
-      return true;
-    }
-  }
+bool told(const Part& part, const Program& program, const Schedule& schedule,
+          const std::string& wrong, const std::string& again) {
+  std::printf("FAILED: %s: %s (%s)\n", part.name, wrong.c_str(), again.c_str());
+  std::fflush(stdout);
+  Finding finding(part.run, program, schedule, wrong);
+  finding.shrink();
+  finding.tell();
   return false;
 }
 
-// Ops are left out, one by one, as long as it fails.
-void shrink(const Part& part, Program& program, const std::string& how, Schedule& schedule) {
-  for (bool less = true; less;) {
-    less = false;
-    for (std::size_t t = 0; t < program.threads.size(); ++t) {
-      for (std::size_t i = 0; i < program.threads[t].size();) {
-        Program without = program;
-        without.threads[t].erase(without.threads[t].begin() + static_cast<std::ptrdiff_t>(i));
-        if (fails(part, without, how, schedule)) {
-          program = without;
-          less = true;
-        } else {
-          ++i;
-        }
-      }
-    }
+class Timed {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
   }
-}
 
-void tell(const Part& part, const Program& program, const Schedule& schedule) {
-  print(program);
-  Scheduler& scheduler = Scheduler::instance();
-  scheduler.remember(true);
-  part.run(program, schedule);
-  scheduler.remember(false);
-  for (const Scheduler::Switch& at : scheduler.switches()) {
-    const char* const inside = std::strstr(at.site.file, "src/");
-    std::printf("  thread %zu stops at %s:%d\n", at.thread,
-                inside != nullptr ? inside : at.site.file, at.site.line);
-  }
-}
+ private:
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
 
-bool explore(const Part& part, const Options& options) {
-  const auto begin = std::chrono::steady_clock::now();
+bool at_random(const Part& part, const Options& options) {
+  const Timed timed;
   std::uint64_t steps = 0;
   for (std::uint64_t i = 0; i < options.runs; ++i) {
     const std::uint64_t seed = options.seed + i;
-    Program program = ProgramMaker(seed, part.flavour).make(options.ops);
+    // Short ones too: what it takes is rarely more than a few ops, close together.
+    const Program program = ProgramMaker(seed, part.flavour).make(6 + seed % (options.ops - 5));
     Schedule schedule = schedule_of(seed);
+    if (part.for_ever) schedule.for_ever = 1 + static_cast<std::uint32_t>(seed % 40);
     const std::string wrong = part.run(program, schedule);
     steps += Scheduler::instance().steps();
     if (wrong.empty()) continue;
-    std::printf("FAILED: %s: %s (schedule_model --only %s --seed %llu --runs 1)\n", part.name,
-                wrong.c_str(), part.name, static_cast<unsigned long long>(seed));
-    std::fflush(stdout);
-    shrink(part, program, wrong, schedule);
-    tell(part, program, schedule);
-    return false;
+    return told(
+        part, program, schedule, wrong,
+        "--only " + std::string(part.name) + " --seed " + std::to_string(seed) + " --runs 1");
   }
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   std::printf("ok: %s: %llu schedules, %llu steps, %.0f schedules a second\n", part.name,
               static_cast<unsigned long long>(options.runs), static_cast<unsigned long long>(steps),
-              static_cast<double>(options.runs) / took.count());
+              static_cast<double>(options.runs) / timed.seconds());
   std::fflush(stdout);
   return true;
 }
 
-constexpr Part kParts[] = {
+bool every(const Part& part) {
+  const Timed timed;
+  std::uint64_t programs = 0, runs = 0, states = 0, cut = 0;
+  for (const Program& program : programs_of(part.flavour)) {
+    ++programs;
+    Exploration exploration;
+    Schedule schedule;
+    schedule.strategy = Strategy::kChosen;
+    schedule.chooser = &exploration;
+    while (exploration.next()) {
+      if (exploration.runs() > kRunsOfOne) {
+        ++cut;
+        break;
+      }
+      const std::string wrong = part.run(program, schedule);
+      if (wrong.empty()) continue;
+      Schedule given = schedule;
+      given.strategy = Strategy::kGiven;
+      given.chooser = nullptr;
+      given.switches = Scheduler::instance().switches();
+      return told(part, program, given, wrong, "--only " + std::string(part.name));
+    }
+    if (exploration.wandered()) {
+      std::printf("FAILED: %s: a run took another way than its prefix had\n", part.name);
+      print(program);
+      return false;
+    }
+    runs += exploration.runs();
+    states += exploration.states();
+  }
+  std::printf("ok: %s: %llu programs, %llu not to the end, %llu schedules, %llu steps, %.1f s\n",
+              part.name, static_cast<unsigned long long>(programs),
+              static_cast<unsigned long long>(cut), static_cast<unsigned long long>(runs),
+              static_cast<unsigned long long>(states), timed.seconds());
+  std::fflush(stdout);
+  return true;
+}
+
+constexpr Part kAtRandom[] = {
     {"hardened", {false, false}, &Run<Hardened>::of},
     {"perf", {false, false}, &Run<Perf>::of},
-    {"misuse", {true, false}, &Run<Hardened>::of},
     {"forks", {false, true}, &Run<Hardened>::of},
+#ifndef HAKMEM_WATCH_RACES  // a block that is freed twice at once is raced for
+    {"misuse", {true, false}, &Run<Hardened>::of},
+    {"for-ever", {false, false, false}, &Run<Hardened>::of, true},
+#endif
+};
+constexpr Part kEvery[] = {
+    {"every", {false, false}, &Run<Hardened>::of},
+#ifndef HAKMEM_WATCH_RACES
+    {"every-misuse", {true, false}, &Run<Hardened>::of},
+#endif
 };
 
 std::uint64_t number(const char* text) {
@@ -133,7 +151,7 @@ Options parse(int argc, char** argv) {
     else if (name == "--runs")
       options.runs = number(argv[i + 1]);
     else if (name == "--ops")
-      options.ops = number(argv[i + 1]);
+      options.ops = std::max<std::uint64_t>(6, number(argv[i + 1]));
     else if (name == "--only")
       options.only = argv[i + 1];
     else
@@ -148,10 +166,16 @@ Options parse(int argc, char** argv) {
 int main(int argc, char** argv) {
   using namespace hakmem::schedule;
   const Options options = parse(argc, argv);
-  bool right = true;
-  for (const Part& part : kParts) {
-    if (options.only.empty() ? part.always : options.only == part.name)
-      right = explore(part, options) && right;
-  }
-  return right ? 0 : 1;
+  bool right = true, any = false;
+  const auto wanted = [&](const Part& part) {
+    const bool is = options.only.empty() || options.only == part.name;
+    any |= is;
+    return is;
+  };
+  for (const Part& part : kAtRandom)
+    if (wanted(part)) right = at_random(part, options) && right;
+  for (const Part& part : kEvery)  // told of every access they take minutes
+    if (!(kWatched && options.only.empty()) && wanted(part)) right = every(part) && right;
+  if (!any) std::fprintf(stderr, "schedule_model: no such part: %s\n", options.only.c_str());
+  return any && right ? 0 : 1;
 }

@@ -51,6 +51,8 @@ class ModelPlatformOn : public FakePlatformOn<System>, public NextPlatform, publ
   using Fake = FakePlatformOn<System>;
 
  public:
+  static constexpr std::size_t kPolicyBlock = 65536;  // nothing else asks for just that
+
   ModelPlatformOn() : Fake(next_seed) {
     if (next_plan.mode == FaultPlan::Mode::kNth) this->fail_nth(next_plan.kind, next_plan.nth);
     if (next_plan.mode == FaultPlan::Mode::kAllFrom)
@@ -111,8 +113,6 @@ class ModelPlatformOn : public FakePlatformOn<System>, public NextPlatform, publ
   }
 
  private:
-  static constexpr std::size_t kPolicyBlock = 65536;  // nothing else asks for just that
-
   std::uint64_t policy_maps_refused_ = 0;
   std::uint64_t commits_refused_ = 0;
   std::uint64_t unmaps_refused_ = 0;

@@ -47,6 +47,9 @@ struct Op {
 
 struct Program {
   std::vector<std::vector<Op>> threads;
+  // With it all contexts are there before the first step, the first thread's has done this, and
+  // they are parked when all is at rest: what is explored is the threads' ops and nothing else.
+  std::vector<Op> before{};
 
   std::size_t ops() const {
     std::size_t n = 0;
@@ -58,9 +61,10 @@ struct Program {
 struct Flavour {
   bool misuse = false;
   bool forks = false;
+  bool policies = true;  // which route a class takes; v1 holds its lock over its system calls
 };
 
-inline constexpr std::size_t kCells = 10;
+inline constexpr std::uint32_t kCells = 10;
 
 class ProgramMaker {
  public:
@@ -72,6 +76,8 @@ class ProgramMaker {
     const std::size_t threads = 2 + rng_.below(3);
     constexpr std::uint32_t kDifferent[] = {1, 3, 6};
     different_ = kDifferent[rng_.below(3)];
+    constexpr std::uint32_t kBlocks[] = {2, 4, kCells};
+    cells_ = kBlocks[rng_.below(3)];
     for (std::size_t t = 0; t < threads; ++t) {
       auto& thread = program.threads.emplace_back();
       for (std::size_t i = 0; i < ops / threads; ++i) thread.push_back(op());
@@ -81,7 +87,7 @@ class ProgramMaker {
 
  private:
   Op op() {
-    const auto cell = static_cast<std::uint8_t>(rng_.below(kCells));
+    const auto cell = static_cast<std::uint8_t>(rng_.below(cells_));
     return {kind(), cell, size()};
   }
   Kind kind() {
@@ -94,7 +100,8 @@ class ProgramMaker {
                                 Kind::kTrim,    Kind::kPurge,   Kind::kStats,   Kind::kPolicy,
                                 Kind::kCount,   Kind::kLimit,   Kind::kClock,   Kind::kClock,
                                 Kind::kRestart, Kind::kRestart, Kind::kRealloc, Kind::kTrim};
-    return kOthers[rng_.below(std::size(kOthers))];
+    const Kind other = kOthers[rng_.below(std::size(kOthers))];
+    return other == Kind::kPolicy && !flavour_.policies ? Kind::kMalloc : other;
   }
   // Few different ones: threads are to meet on the same pages.
   std::uint32_t size() {
@@ -105,13 +112,21 @@ class ProgramMaker {
   Rng rng_;
   Flavour flavour_;
   std::uint32_t different_ = 1;
+  std::uint32_t cells_ = kCells;
 };
 
+inline void print(const Op& op) {
+  std::printf(" %s(%u,%u)", name_of(op.kind), unsigned{op.cell}, op.size);
+}
 inline void print(const Program& program) {
+  if (!program.before.empty()) {
+    std::printf("  before:  ");
+    for (const Op& op : program.before) print(op);
+    std::printf("\n");
+  }
   for (std::size_t t = 0; t < program.threads.size(); ++t) {
     std::printf("  thread %zu:", t);
-    for (const Op& op : program.threads[t])
-      std::printf(" %s(%u,%u)", name_of(op.kind), unsigned{op.cell}, op.size);
+    for (const Op& op : program.threads[t]) print(op);
     std::printf("\n");
   }
 }

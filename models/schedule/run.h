@@ -12,7 +12,9 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <string>
+#include <vector>
 
 #include "heap/allocator_members.h"
 #include "inspect/audit.h"
@@ -23,12 +25,6 @@
 
 namespace hakmem::schedule {
 
-struct Schedule {
-  std::uint64_t seed = 1;
-  Strategy strategy = Strategy::kRandomWalk;
-  unsigned depth = 3;
-};
-
 // What report.h is told in a scheduled run.
 struct Reported {
   static inline std::uintptr_t doubled = 0;  // the block that the program frees twice; 0: none
@@ -36,10 +32,29 @@ struct Reported {
   static inline std::string said;
 };
 
+// Where each operation of the last run began: after so many switches.
+struct Began {
+  std::size_t switches;
+  std::size_t thread;
+  Op op;
+};
+inline std::vector<Began> g_began;
+
 // How a run may end before its threads do.
 inline constexpr const char* kReported = "reported";
 inline constexpr const char* kExcused = "excused";
 inline constexpr const char* kBroken = "broken";
+
+// On pages of its own: what is watched is watched by the page.
+template <class C>
+struct alignas(4096) Place {
+  unsigned char bytes[(sizeof(Allocator<C>) + 4095) / 4096 * 4096];
+};
+template <class C>
+inline Place<C> g_place;
+struct Leaves {
+  void operator()(auto* allocator) const { std::destroy_at(allocator); }
+};
 
 template <class C>
 class Run {
@@ -51,14 +66,21 @@ class Run {
   }
 
   Run(const Program& program, const Schedule& schedule) : program_(program) {
-    Scheduler::instance().begin(schedule.seed, schedule.strategy, schedule.depth,
-                                40 * program.ops() + 1);
+    Scheduler::instance().begin(schedule, 40 * program.ops() + 1);
+    if constexpr (kWatched) Clocks::instance().begin();
     Reported::right = false;
     Reported::doubled = 0;
     Reported::said.clear();
+    g_began.clear();
     model::NextPlatform::next_seed = schedule.seed;
-    allocator_ = std::make_unique<Allocator<C>>();
+    allocator_.reset(new (g_place<C>.bytes) Allocator<C>());
+    if constexpr (kWatched) {
+      const auto& platform = allocator_->boxes().platform;
+      Clocks::instance().watch(allocator_.get(), sizeof *allocator_);
+      Clocks::instance().leave_out(&platform, sizeof platform);
+    }
     allocator_->init(default_policy());
+    if (!program.before.empty()) begin_together();
   }
 
  private:
@@ -75,24 +97,36 @@ class Run {
     Scheduler& scheduler = Scheduler::instance();
     for (std::size_t t = 0; t < program_.threads.size(); ++t)
       scheduler.add([this, t] { thread(t); });
-    std::string ended = scheduler.run();
+    std::string ended = run_threads();
     if (ended.empty()) {
       const bool forked = scheduler.alone();
       scheduler.go_on();
       scheduler.add([this, forked] { at_rest(forked); });
-      ended = scheduler.run();
+      ended = run_threads();
       if (ended.empty() && freed_twice_) return "a block was freed twice, and no report";
     }
     if (ended == kBroken) return "law " + Reported::said;
     if (ended == kReported) return Reported::right ? "" : "a report: " + Reported::said;
-    return ended == kExcused ? "" : ended;
+    return ended == kExcused || ended == kCut ? "" : ended;
+  }
+  static std::string run_threads() {
+    if constexpr (kWatched) Clocks::instance().join_all();
+    std::string ended = Scheduler::instance().run();
+    if constexpr (kWatched) Clocks::instance().join_all();
+    return ended;
+  }
+  void begin_together() {
+    for (std::size_t t = 0; t < program_.threads.size(); ++t)
+      together_[t] = allocator_->attach_context();
+    for (const Op& op : program_.before) step(together_[0], op);
   }
 
   // ---- threads
 
   void thread(std::size_t t) {
-    Ctx* ctx = allocator_->attach_context();
+    Ctx* ctx = together() ? together_[t] : allocator_->attach_context();
     for (const Op& op : program_.threads[t]) {
+      g_began.push_back({Scheduler::instance().switches().size(), t, op});
       if (op.kind == Kind::kRestart) {
         if (ctx != nullptr) allocator_->park_context(*ctx);
         ctx = allocator_->attach_context();
@@ -102,11 +136,16 @@ class Run {
         step(ctx, op);
       }
     }
-    if (ctx != nullptr) allocator_->park_context(*ctx);
+    if (together())
+      together_[t] = ctx;
+    else if (ctx != nullptr)
+      allocator_->park_context(*ctx);
   }
+  bool together() const { return !program_.before.empty(); }
 
   void step(Ctx* ctx, const Op& op) {
     Cell& cell = cells_[op.cell];
+    Scheduler::instance().point({&cell, true, {"the program", 0}});
     switch (op.kind) {
       case Kind::kMalloc:
       case Kind::kCalloc:
@@ -150,6 +189,7 @@ class Run {
   void allocate(Ctx* ctx, Cell& cell, const Op& op) {
     if (cell.state != State::kEmpty) return;
     cell.state = State::kBusy;
+    const std::uint64_t began = ++moves_;
     std::size_t alignment = 16;
     void* p = nullptr;
     if (op.kind == Kind::kCalloc) {
@@ -166,25 +206,31 @@ class Run {
       return;
     }
     if (reinterpret_cast<std::uintptr_t>(p) % alignment != 0) fail("a block is not aligned");
-    fill(cell, static_cast<unsigned char*>(p), op.size, op.kind == Kind::kCalloc);
+    fill(cell, static_cast<unsigned char*>(p), op.size, began, op.kind == Kind::kCalloc);
   }
 
   // The block is the program's from here on.
-  void fill(Cell& cell, unsigned char* p, std::size_t size, bool zeroed) {
+  void fill(Cell& cell, unsigned char* p, std::size_t size, std::uint64_t began, bool zeroed) {
+    handed_out(p, began);
     for (Cell& other : cells_) {
       const bool out = other.state == State::kLive && &other != &cell;
       if (out && p < other.p + other.size && other.p < p + size)
         fail("a block lies over a live one");
     }
-    handed_out(p);
     if (!model::may_write<typename C::Platform>(p, size)) fail("a block lies in closed memory");
-    for (std::size_t i = 0; zeroed && i < size; ++i)
-      if (p[i] != 0) fail("zeroed memory is not zero");
+    if (zeroed && !all_are(p, 0, size)) fail("zeroed memory is not zero");
     cell.mark = ++marks_;
     std::memset(p, cell.mark, size);
-    cell = {State::kLive, p, size, cell.mark};
+    touch(p, size, true);
+    put_in(cell, {State::kLive, p, size, cell.mark});
+  }
+  // The program's threads pass blocks on in order.
+  static void put_in(Cell& cell, const Cell& block) {
+    cell = block;
+    released(&cell, true);
   }
   Cell take_out(Cell& cell) {
+    acquired(&cell);
     const Cell block = cell;
     cell.state = State::kEmpty;
     check(block, block.size);
@@ -193,8 +239,22 @@ class Run {
   // Of a block that was freed twice, which nobody has noticed yet, a part may be given back.
   void check(const Cell& block, std::size_t bytes) {
     if (freed_twice_ && reinterpret_cast<std::uintptr_t>(block.p) == Reported::doubled) return;
+    touch(block.p, bytes, false);
+    if (!all_are(block.p, block.mark, bytes)) fail("the contents of a live block have changed");
+  }
+  // What nobody else may be doing at the time: the beginning stands for all of it.
+  static void touch(const unsigned char* p, std::size_t bytes, bool writes) {
+    constexpr std::size_t kBeginning = 64;
+    if constexpr (kWatched) {
+      Clocks::instance().access(p, bytes < kBeginning ? bytes : kBeginning, writes,
+                                __builtin_return_address(0));
+    }
+  }
+  HAKMEM_UNWATCHED static bool all_are(const unsigned char* p, unsigned char value,
+                                       std::size_t bytes) {
     for (std::size_t i = 0; i < bytes; ++i)
-      if (block.p[i] != block.mark) fail("the contents of a live block have changed");
+      if (p[i] != value) return false;
+    return true;
   }
   void give(Ctx* ctx, const Cell& block) {
     if (ctx != nullptr)
@@ -207,13 +267,11 @@ class Run {
     if (cell.state != State::kLive) return;
     const Cell block = take_out(cell);
     cell.state = State::kBusy;
+    const std::uint64_t began = ++moves_;
     auto* const p = static_cast<unsigned char*>(allocator_->reallocate(ctx, block.p, n));
-    if (p == nullptr) {
-      cell = block;
-      return;
-    }
+    if (p == nullptr) return put_in(cell, block);
     check({State::kLive, p, 0, block.mark}, n < block.size ? n : block.size);
-    fill(cell, p, n, false);
+    fill(cell, p, n, began, false);
   }
 
   void usable(Ctx* ctx, Cell& cell) {
@@ -221,12 +279,13 @@ class Run {
     cell.state = State::kBusy;
     const BlockView view = allocator_->locate_live(ctx, block.p, "malloc_usable_size");
     if (view.block_size < block.size) fail("a block is smaller than what was asked for");
-    cell = block;
+    put_in(cell, block);
   }
 
   // The first of the two leaves the block where the second finds it. Once the block is somebody's
   // anew, its second free can no longer be told from one of its new life.
   void free_twice(Ctx* ctx, Cell& cell) {
+    acquired(&cell);
     const Cell block = cell;
     const auto address = reinterpret_cast<std::uintptr_t>(cell.p);
     if (cell.state == State::kLive && Reported::doubled == 0) {
@@ -239,13 +298,17 @@ class Run {
     } else if (cell.state == State::kFreedOnce) {
       cell.state = State::kEmpty;
       second_began_ = true;
+      second_at_ = ++moves_;
       give(ctx, block);
       if (first_returned_) freed_twice_ = true;
       second_returned_ = true;
     }
   }
-  void handed_out(const unsigned char* p) {
-    if (reinterpret_cast<std::uintptr_t>(p) != Reported::doubled || freed_twice_) return;
+  void handed_out(const unsigned char* p, std::uint64_t began) {
+    if (reinterpret_cast<std::uintptr_t>(p) != Reported::doubled) return;
+    // The allocation had it in hand already when the second free came.
+    if (second_began_ && began < second_at_) Scheduler::instance().end(kExcused);
+    if (freed_twice_) return;
     if (second_began_) Scheduler::instance().end(kExcused);
     for (Cell& cell : cells_)
       if (cell.state == State::kFreedOnce) cell.state = State::kEmpty;
@@ -268,6 +331,7 @@ class Run {
   void fork(Ctx* ctx) {
     allocator_->fork_prepare();
     Scheduler::instance().go_on_alone();
+    if constexpr (kWatched) Clocks::instance().join_all();
     for (Cell& cell : cells_)
       if (cell.state != State::kLive) cell.state = State::kEmpty;  // in the middle of something
     allocator_->fork_child(ctx);
@@ -278,6 +342,8 @@ class Run {
   // ---- when all threads have ended
 
   void at_rest(bool forked) {
+    for (Ctx* const parked : together_)
+      if (parked != nullptr) allocator_->park_context(*parked);
     Ctx* const ctx = allocator_->attach_context();
     obey(" is broken at rest");
     for (Cell& cell : cells_)
@@ -300,12 +366,15 @@ class Run {
   }
 
   const Program& program_;
-  std::unique_ptr<Allocator<C>> allocator_;
+  std::unique_ptr<Allocator<C>, Leaves> allocator_;
   std::array<Cell, kCells> cells_{};
+  std::array<Ctx*, kThreadsMax> together_{};
   unsigned char marks_ = 0;
   bool first_returned_ = false;
   bool second_began_ = false;
   bool second_returned_ = false;
+  std::uint64_t moves_ = 0;  // allocations and second frees begun
+  std::uint64_t second_at_ = 0;
   bool freed_twice_ = false;
 };
 
@@ -318,7 +387,11 @@ void report_fault(const FaultContext& call, const BlockView& block) noexcept {
   using schedule::Reported;
   Reported::said = std::string(call.operation) + ", fault " + fault_code(block.fault);
   // Where its page serves another layout by then, nothing tells that a block ever began there.
-  Reported::right = call.pointer == Reported::doubled && block.fault != Fault::kCorruption;
+  // A page that is given up with a slot too many out names the first that it finds.
+  const bool its_page = std::strcmp(call.operation, "retire") == 0 &&
+                        (call.pointer ^ Reported::doubled) >> SmallGeometry::kUnitShift == 0;
+  Reported::right =
+      (call.pointer == Reported::doubled || its_page) && block.fault != Fault::kCorruption;
   schedule::Scheduler::instance().end(schedule::kReported);
 }
 void report_corruption(const char* law, std::uintptr_t) noexcept {

@@ -7,6 +7,7 @@
 
 #include "cold/cold_interface.h"
 #include "page/arena.h"
+#include "page/locate.h"
 
 namespace hakmem {
 
@@ -43,6 +44,7 @@ class PageRecords {
     const std::uint32_t head = arena_->first_unit(slab) + number * units;
     for (std::uint32_t u = head; u < head + units; ++u) {
       Page& page = arena_->page(u);
+      expect_nothing_posted(page, u);
       page.base = arena_->unit_address(head);
       page.reciprocal = info.reciprocal;
       page.entries = entries_of(slab, bin.value(), number);
@@ -76,6 +78,16 @@ class PageRecords {
   }
 
  private:
+  // A slot that reached the page's stack when the page was given up already was freed by the page's
+  // owner too.
+  static void expect_nothing_posted(const Page& before, std::uint32_t unit) noexcept {
+    if constexpr (C::kMitigations.check_frees) {
+      if (before.base == 0 || before.head != unit) return;
+      const std::uint32_t posted = before.remote_head.load_relaxed();  // relaxed: see post
+      if (HAKMEM_UNLIKELY(posted != kNoSlot)) report_raced_double_free(before, posted, "lend");
+    }
+  }
+
   Arena<C>* arena_ = nullptr;
 };
 
