@@ -28,7 +28,7 @@ SUFFIX = '-19'  # of LLVM's tools
 PROPERTIES = 'seed=20261122 max_success=60'
 # Tests of what the instrumentation changes: the size of stack frames, the calls to malloc and to the system that the
 # profile's writer makes of its own, and so what is next to what in the heap.
-CHANGED_BY_IT = ['citizen_small_stacks', 'citizen_sandbox_exec', 'counted_calls', 'double_free_run_released', 'invalid_before_page']
+CHANGED_BY_IT = ['small_stacks', 'sandbox_calls_exec', 'counted_calls', 'double_free_run_released', 'invalid_before_page']
 # An object without coverage mapping makes llvm-cov give up.
 MAPPED_SECTION = b'__llvm_covmap'
 
