@@ -12,6 +12,8 @@ namespace hakmem {
 template <std::size_t kCapacity>
 class TextOf {
  public:
+  static constexpr std::size_t kBytes = kCapacity;
+
   constexpr TextOf() noexcept = default;
 
   TextOf& put(const char* s, std::size_t n) noexcept {

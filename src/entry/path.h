@@ -14,7 +14,7 @@
 namespace hakmem::heap {
 
 // Too long a one ends unusable.
-class Path : public TextOf<4096> {
+class Path : public TextOf<4095> {
  public:
   // The directory that a relative `name` starts from; the program may change it later.
   void put_directory_of(const char* name) noexcept {

@@ -54,7 +54,7 @@ TEST(Path, ARelativeNameStartsInTheDirectory) {
 }
 
 TEST(Path, ATooLongOneIsNotUsedUntilItIsCleared) {
-  const std::string all(Path::kBytes - 1, 'x');
+  const std::string all(Path::kBytes, 'x');
   Path path;
   path.put(all.c_str());
   EXPECT_EQ(path.c_str(), all);

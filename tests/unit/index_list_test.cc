@@ -83,7 +83,9 @@ void agrees_with_a_vector() {
       model.insert(model.begin(), i);
     }
     ASSERT_EQ(members(records.data(), list), model);
-    if constexpr (requires { list.size(); }) ASSERT_EQ(list.size(), model.size());
+    if constexpr (requires { list.size(); }) {
+      ASSERT_EQ(list.size(), model.size());
+    }
   }
 }
 TEST(IndexList, AgreesWithAVectorOverRandomSteps) { agrees_with_a_vector<List>(); }
