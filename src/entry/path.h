@@ -21,7 +21,7 @@ class Path : public TextOf<4095> {
     if (name[0] == '/') return;
     char directory[4096];
     if (failed(system_call(SYS_getcwd, word(&directory[0]), sizeof directory))) {
-      known_ = false;
+      lost_ = true;
       return;
     }
     put(directory).put("/");
@@ -37,12 +37,12 @@ class Path : public TextOf<4095> {
   }
   void clear() noexcept {
     TextOf::clear();
-    known_ = true;
+    lost_ = false;
   }
-  bool usable() const noexcept { return known_ && !cut() && size() != 0; }
+  bool usable() const noexcept { return !lost_ && !cut() && size() != 0; }
 
  private:
-  bool known_ = true;  // the directory is
+  bool lost_ = false;  // the directory is; all zero at first, so that it needs no page of .data
 };
 
 }  // namespace hakmem::heap
