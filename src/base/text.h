@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/attributes.h"
+
 namespace hakmem {
 
 template <std::size_t kCapacity>
@@ -16,7 +18,7 @@ class TextOf {
 
   constexpr TextOf() noexcept = default;
 
-  TextOf& put(const char* s, std::size_t n) noexcept {
+  HAKMEM_NOINLINE TextOf& put(const char* s, std::size_t n) noexcept {
     const std::size_t room = kCapacity - length_;
     if (n > room) cut_ = true;
     for (std::size_t i = 0; i < n && i < room; ++i) buffer_[length_++] = s[i];
@@ -49,7 +51,7 @@ class TextOf {
   bool cut() const noexcept { return cut_; }
 
  private:
-  TextOf& digits(std::uint64_t n, unsigned base) noexcept {
+  HAKMEM_NOINLINE TextOf& digits(std::uint64_t n, unsigned base) noexcept {
     std::array<char, 20> reversed{};
     std::size_t k = reversed.size();
     do {
