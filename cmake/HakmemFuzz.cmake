@@ -13,7 +13,7 @@ if(NOT DEFINED ENV{LIB_FUZZING_ENGINE} OR "$ENV{CXXFLAGS}" MATCHES "-fsanitize=f
   set_source_files_properties(${fuzz_sources} PROPERTIES OBJECT_DEPENDS "${fuzz_ignored}")
 endif()
 # Inputs that are traces hold no magic numbers, and their mutator changes whole ops: to watch every comparison costs a tenth and reaches no more edges.
-set(fuzz_of_traces alloc_sequence_fuzz differential_fuzz misuse_fuzz policy_flip_fuzz remote_free_fuzz)
+set(fuzz_of_traces alloc_sequence_fuzz differential_fuzz misuse_fuzz policy_flip_fuzz remote_free_fuzz schedule_fuzz)
 foreach(source IN LISTS fuzz_sources)
   cmake_path(GET source STEM name)
   add_executable(${name} ${source} "${PROJECT_SOURCE_DIR}/fuzz/sanitizer_options.cc")
@@ -25,6 +25,8 @@ foreach(source IN LISTS fuzz_sources)
   target_link_libraries(${name} PRIVATE hakmem_core hakmem_flags ${fuzz_engine})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
 endforeach()
+target_sources(schedule_fuzz PRIVATE "${PROJECT_SOURCE_DIR}/models/schedule/clocks.cc")
+target_link_libraries(schedule_fuzz PRIVATE boost_context)  # its threads are fibers
 
 # The generator of the seed corpora: a plain program.
 add_executable(make_seeds EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/fuzz/make_seeds.cc")

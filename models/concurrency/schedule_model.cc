@@ -3,6 +3,7 @@
 // and small programs under every schedule that differs (models/schedule/exploration.h).
 //
 //   schedule_model [--seed N] [--runs N] [--ops N] [--only PART]
+//   schedule_model --seconds N [--seed N] [--ops N]     all parts in turns, until one fails
 //
 // A run that fails is made small, told, and repeated by its seed. Exit status 1 then. Compiled as
 // race_model every run also looks for races (models/schedule/clocks.h).
@@ -23,6 +24,7 @@ struct Options {
   std::uint64_t seed = 1;
   std::uint64_t runs = kWatched ? 5000 : 40000;  // of each part
   std::uint64_t ops = 30;
+  std::uint64_t seconds = 0;
   std::string only;
 };
 
@@ -76,10 +78,11 @@ bool at_random(const Part& part, const Options& options) {
   return true;
 }
 
-bool every(const Part& part) {
+bool every(const Part& part, std::uint64_t seconds) {
   const Timed timed;
   std::uint64_t programs = 0, runs = 0, states = 0, cut = 0;
   for (const Program& program : programs_of(part.flavour)) {
+    if (seconds != 0 && timed.seconds() > static_cast<double>(seconds)) break;
     ++programs;
     Exploration exploration;
     Schedule schedule;
@@ -130,6 +133,20 @@ constexpr Part kEvery[] = {
 #endif
 };
 
+// A turn of each part at a time, so that none waits for the others to be through.
+bool in_turns(Options options) {
+  const Timed timed;
+  const auto over = [&] { return timed.seconds() > static_cast<double>(options.seconds); };
+  options.runs = kWatched ? 500 : 5000;
+  for (bool first = true; !over(); first = false, options.seed += options.runs) {
+    for (const Part& part : kAtRandom)
+      if (!over() && !at_random(part, options)) return false;
+    for (const Part& part : kEvery)
+      if (first && !every(part, std::max<std::uint64_t>(1, options.seconds / 6))) return false;
+  }
+  return true;
+}
+
 std::uint64_t number(const char* text) {
   char* end = nullptr;
   const std::uint64_t n = std::strtoull(text, &end, 10);
@@ -152,6 +169,8 @@ Options parse(int argc, char** argv) {
       options.runs = number(argv[i + 1]);
     else if (name == "--ops")
       options.ops = std::max<std::uint64_t>(6, number(argv[i + 1]));
+    else if (name == "--seconds")
+      options.seconds = number(argv[i + 1]);
     else if (name == "--only")
       options.only = argv[i + 1];
     else
@@ -166,6 +185,7 @@ Options parse(int argc, char** argv) {
 int main(int argc, char** argv) {
   using namespace hakmem::schedule;
   const Options options = parse(argc, argv);
+  if (options.seconds != 0) return in_turns(options) ? 0 : 1;
   bool right = true, any = false;
   const auto wanted = [&](const Part& part) {
     const bool is = options.only.empty() || options.only == part.name;
@@ -175,7 +195,7 @@ int main(int argc, char** argv) {
   for (const Part& part : kAtRandom)
     if (wanted(part)) right = at_random(part, options) && right;
   for (const Part& part : kEvery)  // told of every access they take minutes
-    if (!(kWatched && options.only.empty()) && wanted(part)) right = every(part) && right;
+    if (!(kWatched && options.only.empty()) && wanted(part)) right = every(part, 0) && right;
   if (!any) std::fprintf(stderr, "schedule_model: no such part: %s\n", options.only.c_str());
   return any && right ? 0 : 1;
 }

@@ -24,7 +24,7 @@ enum class Kind : unsigned char {
   kPurge,
   kStats,
   kPolicy,  // the class's route to and fro
-  kCount,   // counting on or off
+  kCount,   // counting and learning on or off
   kLimit,
   kClock,    // a decay period passes
   kRestart,  // the thread ends, and another begins in its place
@@ -82,10 +82,29 @@ class ProgramMaker {
       auto& thread = program.threads.emplace_back();
       for (std::size_t i = 0; i < ops / threads; ++i) thread.push_back(op());
     }
+    if (flavour_.misuse) add_pair(program);
     return program;
   }
 
  private:
+  // One thread makes a block, and that one and another free it.
+  void add_pair(Program& program) {
+    const auto threads = static_cast<std::uint32_t>(program.threads.size());
+    const std::uint32_t maker = rng_.below(threads);
+    const std::uint32_t other = (maker + 1 + rng_.below(threads - 1)) % threads;
+    const auto cell = static_cast<std::uint8_t>(rng_.below(cells_));
+    auto& makes = program.threads[maker];
+    const auto at = [this](const std::vector<Op>& ops, std::size_t from) {
+      const auto room = static_cast<std::uint32_t>(ops.size() - from + 1);
+      return static_cast<std::ptrdiff_t>(from + rng_.below(room));
+    };
+    const std::ptrdiff_t made = at(makes, 0);
+    makes.insert(makes.begin() + made, {Kind::kMalloc, cell, size()});
+    makes.insert(makes.begin() + at(makes, static_cast<std::size_t>(made) + 1),
+                 {Kind::kTwice, cell, 0});
+    auto& frees = program.threads[other];
+    frees.insert(frees.begin() + at(frees, 0), {Kind::kTwice, cell, 0});
+  }
   Op op() {
     const auto cell = static_cast<std::uint8_t>(rng_.below(cells_));
     return {kind(), cell, size()};

@@ -172,8 +172,8 @@ class Run {
       case Kind::kPolicy:
         return flip(ctx, class_of_size(op.size));
       case Kind::kCount:
-        allocator_->update_policy(ctx,
-                                  [](PolicySnapshot& policy) { policy.count = !policy.count; });
+        allocator_->update_policy(
+            ctx, [](PolicySnapshot& policy) { policy.count = policy.learn = !policy.count; });
         return;
       case Kind::kLimit:
         allocator_->set_limit({op.size * 64, LimitBytes::kNone});
@@ -189,7 +189,7 @@ class Run {
   void allocate(Ctx* ctx, Cell& cell, const Op& op) {
     if (cell.state != State::kEmpty) return;
     cell.state = State::kBusy;
-    const std::uint64_t began = ++moves_;
+    const std::uint64_t began = begin();
     std::size_t alignment = 16;
     void* p = nullptr;
     if (op.kind == Kind::kCalloc) {
@@ -202,6 +202,7 @@ class Run {
                          : allocator_->allocate(ctx, op.size);
     }
     if (p == nullptr) {
+      over();
       cell.state = State::kEmpty;
       return;
     }
@@ -211,6 +212,7 @@ class Run {
 
   // The block is the program's from here on.
   void fill(Cell& cell, unsigned char* p, std::size_t size, std::uint64_t began, bool zeroed) {
+    over();
     handed_out(p, began);
     for (Cell& other : cells_) {
       const bool out = other.state == State::kLive && &other != &cell;
@@ -267,8 +269,9 @@ class Run {
     if (cell.state != State::kLive) return;
     const Cell block = take_out(cell);
     cell.state = State::kBusy;
-    const std::uint64_t began = ++moves_;
+    const std::uint64_t began = begin();
     auto* const p = static_cast<unsigned char*>(allocator_->reallocate(ctx, block.p, n));
+    if (p == nullptr) over();
     if (p == nullptr) return put_in(cell, block);
     check({State::kLive, p, 0, block.mark}, n < block.size ? n : block.size);
     fill(cell, p, n, began, false);
@@ -295,19 +298,25 @@ class Run {
       give(ctx, block);
       if (second_began_ && second_returned_) freed_twice_ = true;
       first_returned_ = true;
+      both_at_ = ++moves_;
     } else if (cell.state == State::kFreedOnce) {
       cell.state = State::kEmpty;
       second_began_ = true;
-      second_at_ = ++moves_;
       give(ctx, block);
       if (first_returned_) freed_twice_ = true;
       second_returned_ = true;
+      both_at_ = ++moves_;
     }
   }
+  std::uint64_t begin() { return allocating_since_[Scheduler::instance().current()] = ++moves_; }
+  void over() { allocating_since_[Scheduler::instance().current()] = 0; }
   void handed_out(const unsigned char* p, std::uint64_t began) {
     if (reinterpret_cast<std::uintptr_t>(p) != Reported::doubled) return;
-    // The allocation had it in hand already when the second free came.
-    if (second_began_ && began < second_at_) Scheduler::instance().end(kExcused);
+    // This allocation, or one that is not over yet, may have had it in hand already when one of the
+    // two frees came.
+    bool in_hand = !first_returned_ || !second_returned_ || began < both_at_;
+    for (const std::uint64_t since : allocating_since_) in_hand |= since != 0 && since < both_at_;
+    if (second_began_ && in_hand) Scheduler::instance().end(kExcused);
     if (freed_twice_) return;
     if (second_began_) Scheduler::instance().end(kExcused);
     for (Cell& cell : cells_)
@@ -373,8 +382,9 @@ class Run {
   bool first_returned_ = false;
   bool second_began_ = false;
   bool second_returned_ = false;
-  std::uint64_t moves_ = 0;  // allocations and second frees begun
-  std::uint64_t second_at_ = 0;
+  std::uint64_t moves_ = 0;  // allocations begun and frees of a pair ended
+  std::array<std::uint64_t, kThreadsMax> allocating_since_{};
+  std::uint64_t both_at_ = 0;  // when both were over
   bool freed_twice_ = false;
 };
 
@@ -387,9 +397,9 @@ void report_fault(const FaultContext& call, const BlockView& block) noexcept {
   using schedule::Reported;
   Reported::said = std::string(call.operation) + ", fault " + fault_code(block.fault);
   // Where its page serves another layout by then, nothing tells that a block ever began there.
-  // A page that is given up with a slot too many out names the first that it finds.
-  const bool its_page = std::strcmp(call.operation, "retire") == 0 &&
-                        (call.pointer ^ Reported::doubled) >> SmallGeometry::kUnitShift == 0;
+  // What is found out later, when a page's slots no longer add up, names the first that it meets.
+  // So does a free that went on while the page was given up and lent to another bin.
+  const bool its_page = (call.pointer ^ Reported::doubled) >> SmallGeometry::kPageShiftMax == 0;
   Reported::right =
       (call.pointer == Reported::doubled || its_page) && block.fault != Fault::kCorruption;
   schedule::Scheduler::instance().end(schedule::kReported);

@@ -25,6 +25,15 @@
 
 #include "base/rng.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace hakmem::schedule {
 
 struct Site {
@@ -113,6 +122,9 @@ class Scheduler {
     thread.points = 0;
     steps_of_[count_] = {};
     if (stacks_[count_] == nullptr) stacks_[count_] = new_stack();
+#ifdef __SANITIZE_ADDRESS__  // of a run that ended in the middle: what its frames had closed is open again
+    __asan_unpoison_memory_region(stacks_[count_], kStackBytes);
+#endif
     thread.context = boost::context::detail::make_fcontext(
         static_cast<char*>(stacks_[count_]) + kStackBytes, kStackBytes, &Scheduler::enter);
     ++count_;

@@ -4,9 +4,10 @@
   --by traces      one bug at a time: hunt.cc runs random traces and makes the one that differs small (the default)
   --by properties  proptests/allocator_prop.cc as it is, 60 s for each bug
   --by fuzzer      fuzz/alloc_sequence_fuzz.cc as it is, from an empty corpus, 300 s for each bug
+  --by schedules   the faults of schedules.py: schedule_model and race_model in turns, 60 s for each
   --check          only whether the place of each bug is still there
 
-The last two are compiled once, with all bugs that are an expression or a statement (schema.py); which of them is there
+Properties and fuzzer are compiled once, with all bugs that are an expression or a statement (schema.py); which of them is there
 is chosen when they are started. All bugs without a NUMBER; exits 1 if one is not found. A bug is (what, file, text, text
 with the bug, configuration to hunt in). Results: docs/measured/seeded_bugs.md.
 """
@@ -20,6 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import schedules
 import schema
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -234,23 +236,70 @@ def look(judge, numbers):
     return all_found
 
 
+# ---- by schedules: one build, of faults of their own
+
+def compile_models(tree):
+    """schedule_model and race_model in the copy."""
+    flags = ['-std=c++20', '-O1', '-g1', f'-I{tree}', f'-I{tree}/src', f'-I{tree}/include']
+    watched = ['-DHAKMEM_WATCH_RACES=1', '-fno-pie']
+    shared = [*sorted((tree / 'src/pal').glob('*.cc')), tree / 'models/schedule/clocks.cc']
+    model = tree / 'models/concurrency/schedule_model.cc'
+    for command in (
+            ['g++', *flags, model, *shared, '-lboost_context', '-o', tree / 'schedule_model'],
+            ['g++', *flags, *watched, '-fsanitize=thread', '-fno-threadsafe-statics', '-c', model, '-o', tree / 'watched.o'],
+            ['g++', *flags, *watched, '-no-pie', tree / 'watched.o', tree / 'models/schedule/watched.cc', *shared, '-lboost_context',
+             '-o', tree / 'race_model']):
+        subprocess.run(command, check=True)
+
+
+def schedule(numbers):
+    with tempfile.TemporaryDirectory() as scratch:
+        tree = copy_of_sources(scratch)
+        schedules.put_into(tree, schema.CHOICE)
+        compile_models(tree)
+        all_found = True
+        for number in [-1, *numbers]:
+            used, found = 0, ''
+            for program, seconds in (('schedule_model', 15), ('race_model', 15), ('schedule_model', 45), ('race_model', 45)):
+                status, said, more = run_with_bug(number, [str(tree / program), '--seconds', str(seconds), '--seed', str(1 + int(used * 1e6))],
+                                                  seconds, tree)
+                used += more
+                if status != 0:
+                    how = re.search(r'^FAILED: (.*)$', said, re.MULTILINE)
+                    found = f'{used:.1f} s, {program}: {how[1] if how else said.strip()[-200:]}'
+                if found or number < 0 and program == 'race_model':
+                    break
+            if number < 0:
+                if found:
+                    sys.exit(f'without any fault there is a finding: {found}')
+                continue
+            all_found = all_found and bool(found)
+            print(f'{number}. {schedules.FAULTS[number][0]}: {found or "NOT FOUND"}', flush=True)
+    return all_found
+
+
 def check():
     """Each text must be there, once: a list that has grown old would find nothing."""
     bad = [f'{number}. {what}: its place in {file} is gone, or not the only one'
            for number, (what, file, text, _, _) in enumerate(BUGS) if (ROOT / file).read_text().count(text) != 1]
-    print('\n'.join(bad) or f'{len(BUGS)} bugs have their places')
+    bad += [f'schedules, {number}. {what}: its place in {file} is gone, or not the only one'
+            for number, (what, edits) in enumerate(schedules.FAULTS) for file, text, _ in edits
+            if (ROOT / file).read_text().count(text) != 1]
+    print('\n'.join(bad) or f'{len(BUGS) + len(schedules.FAULTS)} bugs have their places')
     return not bad
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--by', choices=('traces', 'properties', 'fuzzer'), default='traces')
+    parser.add_argument('--by', choices=('traces', 'properties', 'fuzzer', 'schedules'), default='traces')
     parser.add_argument('--check', action='store_true')
     parser.add_argument('numbers', type=int, nargs='*', metavar='NUMBER')
     arguments = parser.parse_args()
     if arguments.check:
         return 0 if check() else 1
-    numbers = arguments.numbers or range(len(BUGS))
+    numbers = arguments.numbers or range(len(schedules.FAULTS if arguments.by == 'schedules' else BUGS))
+    if arguments.by == 'schedules':
+        return 0 if schedule(numbers) else 1
     found = all([hunt(n) for n in numbers]) if arguments.by == 'traces' else look(arguments.by, numbers)
     return 0 if found else 1
 
