@@ -122,7 +122,7 @@ class Scheduler {
     thread.points = 0;
     steps_of_[count_] = {};
     if (stacks_[count_] == nullptr) stacks_[count_] = new_stack();
-#ifdef __SANITIZE_ADDRESS__  // of a run that ended in the middle: what its frames had closed is open again
+#ifdef __SANITIZE_ADDRESS__  // what the frames of a run that was cut short had closed
     __asan_unpoison_memory_region(stacks_[count_], kStackBytes);
 #endif
     thread.context = boost::context::detail::make_fcontext(
