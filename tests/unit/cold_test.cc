@@ -324,6 +324,23 @@ TEST(ColdWarm, TrimGivesBackEveryFreePage) {
   EXPECT_EQ(box.cold.trim(), 0u);
 }
 
+// Another thread's free reached the page's stack only when its owner, who had freed the block too,
+// had given the page up: it is told before the record is another page's.
+TEST(Cold, APageWithAFreeThatCameTooLateIsNotLent) {
+  Cold<Small> box;
+  const BinIndex bin = bin_of<Small>(64);
+  SoPage<Small>* const page = box.borrow(bin);
+  ASSERT_NE(page, nullptr);
+  retire(box.cold, *page);
+  page->remote_head.store_relaxed(0);
+  EXPECT_DEATH(
+      {
+        while (box.borrow(bin) != nullptr) {
+        }
+      },
+      "double-free: lend");
+}
+
 TEST(ColdLimit, HoldsForWhatContextsBorrow) {
   Cold<Full> box;
   const BinIndex bin = bin_of<Full>(64);
