@@ -79,7 +79,9 @@ class Run {
       Clocks::instance().watch(allocator_.get(), sizeof *allocator_);
       Clocks::instance().leave_out(&platform, sizeof platform);
     }
-    allocator_->init(default_policy());
+    PolicySnapshot policy = default_policy();
+    policy.learn = schedule.seed % 2 != 0;
+    allocator_->init(policy);
     if (!program.before.empty()) begin_together();
   }
 
