@@ -12,7 +12,7 @@ foreach(source IN LISTS model_sources)
   hakmem_test_program(${name} "${source}" LEVEL ${level})
   target_include_directories(${name} PRIVATE "${root}/src")
   target_compile_definitions(${name} PRIVATE "HAKMEM_SOURCE_DIR=\"${root}\"")
-  hakmem_add_test(${name} concurrency 300 ${name})
+  hakmem_add_test(${name} concurrency 600 ${name})
 endforeach()
 
 # Their threads are fibers; their allocator is over the real system's memory. race_model is the same program, told by the compiler of
@@ -32,7 +32,7 @@ target_compile_options(race_model PRIVATE -fno-pie)
 target_link_options(race_model PRIVATE -no-pie)  # what it says of places is read from its debug information
 target_sources(race_model PRIVATE ${system_sources} "${root}/models/schedule/clocks.cc" $<TARGET_OBJECTS:race_model_watched>)
 target_link_libraries(race_model PRIVATE boost_context)
-hakmem_add_test(race_model concurrency 300 race_model)
+hakmem_add_test(race_model concurrency 600 race_model)
 
 file(GLOB spin_checks CONFIGURE_DEPENDS "${root}/models/concurrency/*_check.sh")
 foreach(source IN LISTS spin_checks)
