@@ -26,7 +26,7 @@ foreach(source IN LISTS fuzz_sources)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
 endforeach()
 target_sources(schedule_fuzz PRIVATE "${PROJECT_SOURCE_DIR}/models/schedule/clocks.cc")
-target_link_libraries(schedule_fuzz PRIVATE boost_context)  # its threads are fibers
+target_link_libraries(schedule_fuzz PRIVATE -l:libboost_context.a)  # its threads are fibers; where fuzzers run there is no libboost_context.so
 
 # The generator of the seed corpora: a plain program.
 add_executable(make_seeds EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/fuzz/make_seeds.cc")
