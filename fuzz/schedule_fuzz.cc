@@ -45,8 +45,8 @@ Input input_of(const std::uint8_t* data, std::size_t size) {
   input.program.threads.resize(2 + head % 3);
   const bool misuse = (head >> 2 & 1) != 0;
   const bool forks = !misuse && (head >> 3 & 1) != 0;
-  input.schedule.for_ever =
-      (head >> 4) == 15 && !misuse && !forks ? 1u + bytes.byte() : (bytes.byte(), 0u);
+  const std::uint32_t call = 1u + bytes.byte();
+  if ((head >> 4) == 15 && !misuse && !forks) input.schedule.for_ever = call;
   const std::size_t ops = std::min<std::size_t>(bytes.byte(), kOpsMax);
   for (std::size_t i = 0; i < ops && !bytes.empty(); ++i) {
     const unsigned first = bytes.byte();

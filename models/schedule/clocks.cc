@@ -33,10 +33,6 @@ void Clocks::leave_out(const void* at, std::size_t bytes) {
   out_ = {begin, begin + bytes};
 }
 
-void Clocks::start(std::size_t thread) {
-  join(clock_[thread], clock_[kNone]);
-  ++clock_[kNone][kNone];
-}
 void Clocks::join_all() {
   for (const Clock& clock : clock_) join(clock_[kNone], clock);
   ++clock_[kNone][kNone];

@@ -31,7 +31,6 @@ class Clocks {
   void leave_out(const void* at, std::size_t bytes);  // one part of what is watched
 
   // ---- threads. What is done while none runs is before all of them, and after all that ended.
-  void start(std::size_t thread);
   void join_all();
 
   // ---- atomic words

@@ -30,7 +30,7 @@ class Finding {
 
   void shrink() {
     for (bool less = true; less;) less = drop_ops();
-    if (schedule_.chooser == nullptr || !schedule_.switches.empty()) drop_switches();
+    drop_switches();
   }
 
   const Program& program() const { return program_; }

@@ -20,17 +20,10 @@
 #include "inspect/audit.h"
 #include "inspect/memory_statistics.h"
 #include "models/schedule/program.h"
+#include "models/schedule/reports.h"
 #include "models/schedule/schedule_world.h"
-#include "report/report.h"
 
 namespace hakmem::schedule {
-
-// What report.h is told in a scheduled run.
-struct Reported {
-  static inline std::uintptr_t doubled = 0;  // the block that the program frees twice; 0: none
-  static inline bool right = false;          // it was about that
-  static inline std::string said;
-};
 
 // Where each operation of the last run began: after so many switches.
 struct Began {
@@ -39,11 +32,6 @@ struct Began {
   Op op;
 };
 inline std::vector<Began> g_began;
-
-// How a run may end before its threads do.
-inline constexpr const char* kReported = "reported";
-inline constexpr const char* kExcused = "excused";
-inline constexpr const char* kBroken = "broken";
 
 // On pages of its own: what is watched is watched by the page.
 template <class C>
@@ -203,8 +191,8 @@ class Run {
       p = ctx == nullptr ? allocator_->allocate_slow(ctx, op.size)
                          : allocator_->allocate(ctx, op.size);
     }
+    over();
     if (p == nullptr) {
-      over();
       cell.state = State::kEmpty;
       return;
     }
@@ -214,7 +202,6 @@ class Run {
 
   // The block is the program's from here on.
   void fill(Cell& cell, unsigned char* p, std::size_t size, std::uint64_t began, bool zeroed) {
-    over();
     handed_out(p, began);
     for (Cell& other : cells_) {
       const bool out = other.state == State::kLive && &other != &cell;
@@ -273,7 +260,7 @@ class Run {
     cell.state = State::kBusy;
     const std::uint64_t began = begin();
     auto* const p = static_cast<unsigned char*>(allocator_->reallocate(ctx, block.p, n));
-    if (p == nullptr) over();
+    over();
     if (p == nullptr) return put_in(cell, block);
     check({State::kLive, p, 0, block.mark}, n < block.size ? n : block.size);
     fill(cell, p, n, began, false);
@@ -391,33 +378,3 @@ class Run {
 };
 
 }  // namespace hakmem::schedule
-
-namespace hakmem {
-
-// The reports of the allocator in a scheduled run: it is over. A program is one translation unit.
-void report_fault(const FaultContext& call, const BlockView& block) noexcept {
-  using schedule::Reported;
-  Reported::said = std::string(call.operation) + ", fault " + fault_code(block.fault);
-  // Where its page serves another layout by then, nothing tells that a block ever began there.
-  // What is found out later, when a page's slots no longer add up, names the first that it meets.
-  // So does a free that went on while the page was given up and lent to another bin.
-  const bool its_page = (call.pointer ^ Reported::doubled) >> SmallGeometry::kPageShiftMax == 0;
-  Reported::right =
-      (call.pointer == Reported::doubled || its_page) && block.fault != Fault::kCorruption;
-  schedule::Scheduler::instance().end(schedule::kReported);
-}
-void report_corruption(const char* law, std::uintptr_t) noexcept {
-  schedule::Reported::said = law;
-  schedule::Reported::right = false;
-  schedule::Scheduler::instance().end(schedule::kReported);
-}
-void report_few_mappings(std::size_t, const char*) noexcept {}
-void report_warning(const char*) noexcept {}
-const char* fault_code(Fault fault) noexcept {
-  constexpr const char* kCodes[] = {"none",          "not-mine",        "double-free",
-                                    "interior-free", "misaligned-free", "invalid-free",
-                                    "size-mismatch", "freed-realloc",   "metadata-corruption"};
-  return kCodes[static_cast<std::size_t>(fault)];
-}
-
-}  // namespace hakmem
